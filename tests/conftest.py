@@ -1,0 +1,49 @@
+"""What every test stands on: virtual time and no network, unless the test is marked `wire`."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator, Mapping
+
+import hypothesis
+import pytest
+
+from tests.support.virtual import VirtualLoop
+
+# The same examples on every machine: a red test is red for everybody, and slowness alone makes none red.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("steady")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of an async test: real time for `wire`, virtual time for all others."""
+    if item.get_closest_marker("wire") is not None:
+        return {"real": asyncio.new_event_loop}
+    return {"virtual": VirtualLoop}
+
+
+@pytest.fixture(autouse=True)
+def offline(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """Fail a test that is not marked `wire` and opens an Internet socket, even where the error was swallowed.
+
+    Yields the attempts so far. Unix sockets stay open to all: asyncio wakes itself through a pair of them.
+    """
+    attempts: list[str] = []
+    if request.node.get_closest_marker("wire") is not None:
+        yield attempts
+        return
+    create = socket.socket.__init__
+
+    def refuse(
+        self: socket.socket, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None
+    ) -> None:
+        if fileno is None and family in (-1, socket.AF_INET, socket.AF_INET6):
+            attempts.append("an Internet socket was opened by a test that is not marked `wire`")
+            raise AssertionError(attempts[-1])
+        create(self, family, type, proto, fileno)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "__init__", refuse)
+        yield attempts
+    assert not attempts, attempts[0]
