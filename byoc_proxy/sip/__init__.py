@@ -1,0 +1,1 @@
+"""The protocol, pure: bytes and `now` in, bytes and events out."""

@@ -1,0 +1,332 @@
+"""The user agent core: matches messages to transactions and sessions, keeps the clock, collects the outputs.
+
+Its entrances are `receive`, `closed`, `undeliverable`, `tick`, `invite` and the sessions' verbs; its exits are
+`drain()` and `deadline` (RFC 3261 §6 "Core", §8, §17.1.3, §17.2.3, §18). No socket, clock, randomness or log:
+the driver gives bytes and `now` and takes what is to be sent.
+
+A request that no transaction or session knows goes to the `screen` first. What the screen refuses is answered
+without keeping anything (§8.2.7, §26.3.2.4): a stranger costs no memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from byoc_proxy.sip.headers import HeaderError
+from byoc_proxy.sip.machine import Alarms
+from byoc_proxy.sip.message import MAGIC_COOKIE, Request, Response, reply_to
+from byoc_proxy.sip.outputs import Dropped, Flow, Invited, Send
+from byoc_proxy.sip.parser import ParseError, parse_datagram
+from byoc_proxy.sip.session import Session
+from byoc_proxy.sip.transaction import (
+    ClientTransaction,
+    Input,
+    InviteClient,
+    InviteServer,
+    NonInviteClient,
+    NonInviteServer,
+    ServerTransaction,
+    Transaction,
+)
+from byoc_proxy.sip.uac import OutgoingInvite, UacSession
+from byoc_proxy.sip.uas import UasSession
+from byoc_proxy.sip.uri import UriError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from byoc_proxy.sip.dialog import Dialog
+    from byoc_proxy.sip.message import Message
+    from byoc_proxy.sip.outputs import Event, Output
+    from byoc_proxy.sip.transaction import Key
+
+    Screen = Callable[[Request, Flow], "Accept | Answer | Ignore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """Make a session of this INVITE. `admission` comes back in `Invited`."""
+
+    admission: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer statelessly."""
+
+    status: int
+    reason: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """Say nothing."""
+
+    reason: str
+
+
+_TAG_BYTES: Final = 8
+_BRANCH: Final = re.compile(rb"\r\nVia:[^\r\n]*?;branch=([^;,\s]+)")
+
+
+class UserAgentCore:
+    """The whole stack's surface. One per process."""
+
+    def __init__(self, token: Callable[[], str], screen: Screen) -> None:
+        """`token` gives unguessable text for tags, branches and Call-IDs; `screen` judges new requests."""
+        self.alarms = Alarms()
+        self.screen = screen
+        self.transactions: dict[Key, Transaction] = {}
+        self.sessions: dict[tuple[str, str], Session] = {}
+        self._token = token
+        self._outputs: list[Output] = []
+        self._tickets = 0
+        self._secret = token()
+
+    # --- the driver's side ---------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, flow: Flow, now: float) -> None:
+        """Bytes of one datagram."""
+        try:
+            message = parse_datagram(data)
+        except ParseError as error:
+            self.refuse_garbage(error, flow)
+        else:
+            self.deliver(message, flow, now)
+
+    def deliver(self, message: Message, flow: Flow, now: float) -> None:
+        """One message, already framed and parsed."""
+        try:
+            if isinstance(message, Request):
+                self._request(message, flow, now)
+            elif isinstance(message, Response):
+                self._response(message, flow, now)
+        except (UriError, HeaderError) as error:  # a header that was not needed until now
+            self._outputs.append(Dropped(f"unusable header: {error}", flow))
+
+    def refuse_garbage(self, error: ParseError, flow: Flow) -> None:
+        """Bytes that were no message: answered where the Via allows it (RFC 4475), else dropped."""
+        if error.request is not None and error.status is not None:
+            error.request.received(*flow.remote)
+            reason = error.reason if error.status == 400 else None
+            if reason is not None:
+                reason = reason.encode("ascii", "replace").decode("ascii")
+            self._answer_statelessly(error.request, flow, Answer(error.status, reason))
+        self._outputs.append(Dropped(error.reason, flow))
+
+    def closed(self, flow: Flow, now: float) -> None:
+        """A stream connection is gone: requests on it that nobody has answered yet have failed (§18.4)."""
+        for transaction in list(self.transactions.values()):
+            if transaction.flow.connection == flow.connection and isinstance(transaction, ClientTransaction):
+                transaction.transport_error(now)
+        self._sweep()
+
+    def undeliverable(self, data: bytes, cause: str, now: float) -> None:
+        """The network says that a datagram of ours, which began with `data`, did not arrive (ICMP)."""
+        branch = _BRANCH.search(data)
+        if branch is None:
+            return
+        method = data.partition(b" ")[0].decode("ascii", "replace")
+        transaction = self.transactions.get((branch[1].decode("ascii", "replace"), method))
+        if isinstance(transaction, ClientTransaction):
+            transaction.transport_error(now, cause)
+            self._drop_if_over(transaction)
+
+    def tick(self, now: float) -> None:
+        """Fire what is due."""
+        for machine, timer in self.alarms.due(now):
+            machine.fire(timer, now)
+            if isinstance(machine, Transaction):
+                self._drop_if_over(machine)
+
+    @property
+    def deadline(self) -> float | None:
+        """When `tick` wants to be called next, or None."""
+        return self.alarms.deadline
+
+    def drain(self) -> list[Output]:
+        """Take the outputs so far, in order."""
+        outputs, self._outputs = self._outputs, []
+        return outputs
+
+    def invite(self, outgoing: OutgoingInvite, flow: Flow, now: float, again: Session | None = None) -> UacSession:
+        """Send an INVITE; its session tells the rest.
+
+        `again` is a session of ours that was refused and is tried once more: the same Call-ID and tag, the next
+        CSeq (§22.2).
+        """
+        call_id, tag = (again.call_id, again.local_tag) if again else (self._token(), self._token())
+        session = UacSession(self, flow, call_id, tag, contact_of(flow), now)
+        self.sessions[(call_id, tag)] = session
+        session.start(outgoing, now, cseq=2 if again else 1)
+        return session
+
+    # --- what the sessions need (session.Stack) ------------------------------------------------------------
+
+    def new_branch(self) -> str:
+        return f"{MAGIC_COOKIE}{self._token()}"
+
+    def new_ticket(self) -> int:
+        self._tickets += 1
+        return self._tickets
+
+    def emit(self, event: Event) -> None:
+        self._outputs.append(event)
+
+    def send_request(self, request: Request, flow: Flow, user: Session, now: float) -> ClientTransaction:
+        """Start a client transaction."""
+        kind = InviteClient if request.method == "INVITE" else NonInviteClient
+        key = (request.via.branch or "", request.method)
+        transaction = kind(key, request, flow, user, self._send, self.alarms, now)
+        self.transactions[key] = transaction
+        return transaction
+
+    def send_ack(self, request: Request, flow: Flow) -> None:
+        """The ACK of a 2xx is its own transaction that expects nothing (§13.2.2.4)."""
+        self._send(request.encode(), flow)
+
+    def flow_for(self, dialog: Dialog) -> Flow:
+        """Where an in-dialog request goes (§12.2.1.1): the live stream, or the next hop's address on UDP.
+
+        A next hop that is a name is reached where the far end was last heard from: it has just spoken from there.
+        """
+        flow, hop = dialog.flow, dialog.next_hop
+        if flow.reliable or hop is None or not _numeric(hop.host):
+            return flow
+        return flow._replace(remote=(hop.host, hop.port or 5060))
+
+    def forget(self, session: Session) -> None:
+        self.sessions.pop((session.call_id, session.local_tag), None)
+        if isinstance(session, UacSession):
+            self._drop_if_over(session.invite)  # given up: no response or timer of its own will do it
+
+    # --- requests ------------------------------------------------------------------------------------------
+
+    def _request(self, request: Request, flow: Flow, now: float) -> None:
+        request.received(*flow.remote)
+        key = server_key(request)
+        known = self.transactions.get(key)
+        if known is not None:
+            known.feed(Input.ACK if request.method == "ACK" else Input.REQUEST, request, now)
+            self._drop_if_over(known)
+            return
+        session = self.sessions.get((request.call_id, request.to_tag)) if request.to_tag else None
+        if session is not None and session.dialog and session.dialog.remote_tag != request.from_tag:
+            session = None  # §12.2.2: both tags, or it is another dialog
+        if request.method == "ACK":
+            if session is not None:
+                session.on_ack(request, now)
+        elif request.method == "CANCEL":
+            self._cancel(request, key, flow, now)
+        elif session is not None:
+            transaction = self._serve(request, key, flow, now)
+            session.on_request(request, transaction, now)
+            self._drop_if_over(transaction)
+        elif request.to_tag:
+            self._answer_statelessly(request, flow, Answer(481))  # §12.2.2
+        else:
+            self._screen(request, key, flow, now)
+
+    def _screen(self, request: Request, key: Key, flow: Flow, now: float) -> None:
+        match self.screen(request, flow):
+            case Accept(admission):
+                invite = self._serve(request, key, flow, now)
+                session = UasSession(self, invite, self._token(), contact_of(flow), now)
+                self.sessions[(session.call_id, session.local_tag)] = session
+                self._outputs.append(Invited(session, request, admission))
+            case Answer() as answer:
+                self._answer_statelessly(request, flow, answer)
+            case Ignore(reason):
+                self._outputs.append(Dropped(reason, flow))
+
+    def _cancel(self, request: Request, key: Key, flow: Flow, now: float) -> None:
+        """§9.2: a CANCEL matches the INVITE with its branch."""
+        invite = self.transactions.get((*key[:-1], "INVITE"))
+        if not isinstance(invite, ServerTransaction) or not isinstance(invite.user, Session):
+            self._answer_statelessly(request, flow, Answer(481))
+            return
+        invite.user.cancel(self._serve(request, key, flow, now), now)
+
+    def _serve(self, request: Request, key: Key, flow: Flow, now: float) -> ServerTransaction:
+        kind = InviteServer if request.method == "INVITE" else NonInviteServer
+        transaction = kind(key, request, reply_flow(request, flow), self._send, self.alarms, now)
+        self.transactions[key] = transaction
+        if request.method == "INVITE":
+            # §17.2.1: nobody answers within 200 ms, and a 100 stops the retransmissions of a re-INVITE too
+            transaction.respond(reply_to(request, 100), now)
+        return transaction
+
+    def _answer_statelessly(self, request: Request, flow: Flow, answer: Answer) -> None:
+        if request.method == "ACK":
+            return
+        # §8.2.7: the same To tag for every retransmission, hence a hash and not a random token
+        seed = f"{self._secret}{request.call_id}{request.headers.get('cseq')}{request.via.branch}"
+        tag = hashlib.blake2b(seed.encode("utf-8", "replace"), digest_size=_TAG_BYTES).hexdigest()
+        response = reply_to(request, answer.status, answer.reason, to_tag=tag, headers=answer.headers)
+        self._send(response.encode(), reply_flow(request, flow))
+
+    # --- responses -----------------------------------------------------------------------------------------
+
+    def _response(self, response: Response, flow: Flow, now: float) -> None:
+        # §18.1.2: the branch of the top Via is ours. §8.1.3.3: with more Vias it went astray
+        if len(response.listed("via")) > 1:
+            self._outputs.append(Dropped(f"response {response.status} with more than one Via", flow))
+            return
+        key = (response.via.branch or "", response.cseq[1])
+        transaction = self.transactions.get(key)
+        if not isinstance(transaction, ClientTransaction):
+            self._outputs.append(Dropped(f"stray response {response.status}", flow))
+            return
+        transaction.receive(response, now)
+        self._drop_if_over(transaction)
+
+    # --- housekeeping --------------------------------------------------------------------------------------
+
+    def _send(self, data: bytes, flow: Flow) -> None:
+        self._outputs.append(Send(data, flow))
+
+    def _drop_if_over(self, transaction: Transaction) -> None:
+        if transaction.over:
+            self.transactions.pop(transaction.key, None)
+
+    def _sweep(self) -> None:
+        for transaction in [each for each in self.transactions.values() if each.over]:
+            self.transactions.pop(transaction.key, None)
+
+
+def server_key(request: Request) -> Key:
+    """What identifies a server transaction (§17.2.3); ACK shares its INVITE's key."""
+    method = "INVITE" if request.method == "ACK" else request.method
+    via = request.via
+    branch = via.branch
+    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
+        return (branch, via.sent_by, method)
+    # an RFC 2543 peer: its Request-URI, From tag, Call-ID, CSeq number and Via stand in for the branch
+    return (request.uri_text, request.from_tag, request.call_id, str(request.cseq[0]), via.sent_by, method)
+
+
+def reply_flow(request: Request, flow: Flow) -> Flow:
+    """Where a response goes (§18.2.2, RFC 3581 §4): the stream it came on; on UDP the source.
+
+    Without `rport` the RFC names the port of the Via. That is right for a peer that is where its Via says it is
+    (it may send from another port than it listens on), and wrong for one behind a NAT, whose Via names an address
+    we cannot see: there the source port is the only one that leads back.
+    """
+    via = request.via
+    if flow.reliable or "rport" in via.params or "received" in via.params:
+        return flow
+    return flow._replace(remote=(flow.remote[0], via.port or 5060))
+
+
+def contact_of(flow: Flow) -> str:
+    """Our Contact on a flow: the advertised address of its listener, never `sips` (one per leg and transport)."""
+    transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
+    return f"<sip:{flow.sent_by}{transport}>"
+
+
+def _numeric(host: str) -> bool:
+    return ":" in host or host.replace(".", "").isdigit()

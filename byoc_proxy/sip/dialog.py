@@ -1,0 +1,154 @@
+"""Dialogs: identity, route set, CSeq and remote target, and the requests sent inside them (RFC 3261 §12).
+
+The route set is computed once, here (§12.1.1, §12.1.2), and the rendered head of in-dialog requests is reused.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from byoc_proxy.sip.headers import Headers
+from byoc_proxy.sip.message import Request
+from byoc_proxy.sip.uri import NameAddr, SipUri, UriError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from byoc_proxy.sip.message import Response
+    from byoc_proxy.sip.outputs import Flow
+
+
+class Dialog:
+    """One dialog as one side sees it.
+
+    `local` and `remote` are the From and To values, tags included, of the requests that we send.
+    `remote_target` is the URI of the far end's Contact.
+    """
+
+    __slots__ = (
+        "call_id",
+        "contact",
+        "flow",
+        "local",
+        "local_cseq",
+        "local_tag",
+        "remote",
+        "remote_cseq",
+        "remote_tag",
+        "remote_target",
+        "route_set",
+    )
+
+    def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str) -> None:
+        self.call_id = call_id
+        self.local = local
+        self.local_tag = local_tag
+        self.remote = remote
+        self.remote_tag = remote_tag
+        self.local_cseq = 0
+        self.remote_cseq = -1
+        self.remote_target = ""
+        self.route_set: list[str] = []
+        self.contact = ""
+        self.flow: Flow
+
+    @classmethod
+    def of_uas(cls, request: Request, local_tag: str, contact: str, flow: Flow) -> Dialog:
+        """The dialog that our 1xx or 2xx to `request` makes (§12.1.1)."""
+        local = f"{request.headers.get('to')};tag={local_tag}"
+        dialog = cls(request.call_id, local, local_tag, request.headers.get("from") or "", request.from_tag)
+        dialog.remote_cseq = request.cseq[0]
+        dialog.route_set = request.listed("record-route")  # §12.1.1: in the order of the request
+        dialog.contact = contact
+        dialog.flow = flow
+        dialog.refresh_target(request)
+        return dialog
+
+    @classmethod
+    def of_uac(cls, request: Request, response: Response, contact: str, flow: Flow) -> Dialog:
+        """The dialog that `response` to our `request` makes (§12.1.2)."""
+        remote = response.headers.get("to") or ""
+        dialog = cls(request.call_id, request.headers.get("from") or "", request.from_tag, remote, response.to_tag)
+        dialog.local_cseq = request.cseq[0]
+        dialog.route_set = response.listed("record-route")[::-1]  # §12.1.2: in reverse order
+        dialog.contact = contact
+        dialog.flow = flow
+        dialog.remote_target = request.uri_text  # until a Contact says better
+        dialog.refresh_target(response)
+        return dialog
+
+    def refresh_target(self, message: Request | Response) -> None:
+        """A target refresh request or its 2xx moves the remote target (§12.2)."""
+        contact = message.contact
+        if contact is not None:
+            self.remote_target = str(contact.without_headers())
+        elif not self.remote_target:
+            # RFC 2543 peers and broken ones send no Contact; the From address is all that is left
+            self.remote_target = _address(message.headers.get("from") or "")
+
+    def in_order(self, request: Request) -> bool:
+        """Accept the request's CSeq if it is higher than any before (§12.2.2)."""
+        number = request.cseq[0]
+        if number <= self.remote_cseq:
+            return False
+        self.remote_cseq = number
+        return True
+
+    def request(
+        self,
+        method: str,
+        branch: str,
+        *,
+        cseq: int | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> Request:
+        """Build an in-dialog request (§12.2.1.1). `cseq` only for ACK, which repeats its INVITE's number."""
+        if cseq is None:
+            self.local_cseq += 1
+            cseq = self.local_cseq
+        uri, routes = self._target_and_routes()
+        flow = self.flow
+        fields = Headers()
+        fields.items = [
+            ("via", "Via", f"SIP/2.0/{flow.transport} {flow.sent_by};branch={branch};rport"),
+            ("max-forwards", "Max-Forwards", "70"),
+            *(("route", "Route", route) for route in routes),
+            ("from", "From", self.local),
+            ("to", "To", self.remote),
+            ("call-id", "Call-ID", self.call_id),
+            ("cseq", "CSeq", f"{cseq} {method}"),
+        ]
+        if method not in {"ACK", "BYE"}:
+            fields.items.append(("contact", "Contact", self.contact))
+        for name, value in headers:
+            fields.add(name, value)
+        return Request(method, uri, fields, body)
+
+    @property
+    def next_hop(self) -> SipUri | None:
+        """Where in-dialog requests go: the topmost route, else the remote target (§12.2.1.1, §8.1.2)."""
+        text = _address(self.route_set[0]) if self.route_set else self.remote_target
+        try:
+            return SipUri.parse(text)
+        except UriError:
+            return None
+
+    def _target_and_routes(self) -> tuple[str, list[str]]:
+        if not self.route_set:
+            return self.remote_target, []
+        first = self.next_hop
+        if first is not None and "lr" in first.params:
+            return self.remote_target, self.route_set
+        # §12.2.1.1: a strict router stands in the Request-URI, stripped of what may not stand there, and the
+        # remote target moves to the end of the routes
+        router = str(first.without_headers()) if first is not None else _address(self.route_set[0])
+        return router, [*self.route_set[1:], f"<{self.remote_target}>"]
+
+
+def _address(value: str) -> str:
+    """The URI inside a name-addr; the text itself when it is none."""
+    try:
+        return str(NameAddr.parse(value).uri)
+    except UriError:
+        return value

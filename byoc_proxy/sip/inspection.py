@@ -1,0 +1,69 @@
+"""What a UAS looks at in a request before it does anything with it (RFC 3261 §8.2), as one pure function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from byoc_proxy.sip.headers import HeaderError
+from byoc_proxy.sip.uri import NameAddr, SipUri, UriError, split_commas
+
+if TYPE_CHECKING:
+    from byoc_proxy.sip.message import Request
+
+ALLOWED: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")
+EXTENSIONS: Final[frozenset[str]] = frozenset()  # option tags that we support when required (§20.32)
+BODY_TYPES: Final = frozenset({"application/sdp"})
+
+ALLOW: Final = ("Allow", ", ".join(ALLOWED))
+ACCEPT: Final = ("Accept", ", ".join(sorted(BODY_TYPES)))
+
+
+class Refusal(NamedTuple):
+    """A final response to a request that cannot be served as it stands."""
+
+    status: int
+    reason: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def inspect(request: Request) -> Refusal | None:
+    """None when the request can be served, else what to answer. The order is that of §8.2."""
+    fault = _syntax_fault(request)
+    if fault is not None:
+        return Refusal(400, fault)
+    if request.method not in ALLOWED:
+        return Refusal(405, None, (ALLOW,))  # §8.2.1
+    if not isinstance(request.uri, SipUri):
+        return Refusal(416)  # §8.2.2.1
+    unsupported = [
+        tag for key in ("require", "proxy-require") for tag in request.listed(key) if tag.lower() not in EXTENSIONS
+    ]
+    if unsupported:
+        return Refusal(420, None, (("Unsupported", ", ".join(unsupported)),))  # §8.2.2.3
+    if request.method == "INVITE":
+        return _inspect_invite(request)
+    return None
+
+
+def _inspect_invite(request: Request) -> Refusal | None:
+    if request.max_forwards == 0:
+        return Refusal(483)  # the call would have to go one hop further (§16.3)
+    if request.body and request.content_type not in BODY_TYPES:
+        return Refusal(415, None, (ACCEPT,))  # §8.2.3
+    if request.body and request.headers.get("content-encoding") not in (None, "identity"):
+        return Refusal(415, None, (("Accept-Encoding", "identity"),))
+    return None
+
+
+def _syntax_fault(request: Request) -> str | None:
+    """A fault in a header that the session will rely on (RFC 4475 §3.1.2): a reason phrase, or None."""
+    try:
+        _ = (request.from_, request.to, request.uri)
+        for value in request.headers.all("contact"):
+            for part in split_commas(value):
+                if part != "*":
+                    NameAddr.parse(part)
+        _ = request.via
+    except (UriError, HeaderError) as error:
+        return " ".join(str(error).split())[:100].encode("ascii", "replace").decode("ascii")
+    return None

@@ -1,0 +1,134 @@
+"""What the protocol floor puts out: bytes to send, events, and what was dropped and why.
+
+Events are past tense. Each names the session it happened to; the driver hands it to that session's listener.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from byoc_proxy.sip.message import Request, Response
+    from byoc_proxy.sip.session import Session
+    from byoc_proxy.sip.transaction import ServerTransaction
+
+Address = tuple[str, int]
+
+
+class Flow(NamedTuple):
+    """Where a message came from and can go back to (RFC 3261 §18, the word of RFC 5626).
+
+    `sent_by` is our advertised `host:port` for Via and Contact; `connection` numbers a stream connection (0 on
+    UDP); `server_name` is the name a TLS peer was verified as.
+    """
+
+    transport: str
+    local: Address
+    remote: Address
+    sent_by: str
+    connection: int = 0
+    server_name: str = ""
+
+    @property
+    def reliable(self) -> bool:
+        return self.transport != "UDP"
+
+
+class By(StrEnum):
+    """Who ended something."""
+
+    REMOTE = "remote"
+    LOCAL = "local"
+    TIMEOUT = "timeout"
+
+
+class Send(NamedTuple):
+    """Bytes for the wire."""
+
+    data: bytes
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A message that nobody was told about, and why."""
+
+    reason: str
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A request for a new session was accepted by the screen; `admission` is what the screen said of it."""
+
+    session: Session
+    request: Request
+    admission: object
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """A provisional response came (100 included: it is a sign of life)."""
+
+    session: Session
+    response: Response
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A 2xx came. `late` when we had already left: it was ACKed and gets a BYE."""
+
+    session: Session
+    response: Response
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The INVITE ended without a session: a final response, or none (`response` is None) and why."""
+
+    session: Session
+    response: Response | None
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The ACK of our 2xx came; it may carry an SDP answer to the offer in that 2xx."""
+
+    session: Session
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """An in-dialog request waits for `session.reply(transaction, ...)`: re-INVITE, INFO, UPDATE, REFER..."""
+
+    session: Session
+    request: Request
+    transaction: ServerTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """What came of our own in-dialog request `ticket`; `response` is None when nothing came."""
+
+    session: Session
+    ticket: int
+    response: Response | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over for its user; the wire may still be winding down."""
+
+    session: Session
+    by: By
+    reason: str
+
+
+Event = Invited | Progressed | Answered | Refused | Acked | Requested | Replied | Ended
+Output = Send | Dropped | Event

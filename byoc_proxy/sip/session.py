@@ -1,0 +1,417 @@
+"""INVITE sessions: what both roles share (RFC 3261 §12.2, §14, §15).
+
+A session is one INVITE usage of a dialog. `UacSession` (uac.py) and `UasSession` (uas.py) add their setup to
+the rows of an established dialog (established.py): re-INVITE both ways, glare, other requests, hang-up and every
+crossing of them. `HANG_UP` is one input that means "we want out, whatever that takes here". The user's verbs
+never fail: what has no row in a state is absorbed.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from byoc_proxy.sip.machine import Alarms, Machine
+from byoc_proxy.sip.message import reply_to
+from byoc_proxy.sip.outputs import Acked, By, Ended, Replied, Requested
+from byoc_proxy.sip.transaction import T1, T2, TIMEOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from byoc_proxy.sip.dialog import Dialog
+    from byoc_proxy.sip.message import Request, Response
+    from byoc_proxy.sip.outputs import Event, Flow
+    from byoc_proxy.sip.transaction import ClientTransaction, ServerTransaction
+
+    Fields = Iterable[tuple[str, str]]
+
+
+TARGET_REFRESH = frozenset({"INVITE", "UPDATE"})  # both carry a Contact, and so do their 2xx (§12.2, RFC 3311 §5)
+
+
+class State(StrEnum):
+    CALLING = "calling"  # UAC: nothing heard
+    PROCEEDING = "proceeding"  # UAC: 100 heard
+    EARLY = "early"  # 101-199 sent or heard
+    ABANDONED = "abandoned"  # UAC: we left before anything was heard
+    CANCELLING = "cancelling"  # UAC: CANCEL sent
+    UNACKED = "unacked"  # UAC: a 2xx with the offer waits for our answer in the ACK
+    INVITED = "invited"  # UAS: nothing said but 100
+    ANSWERED = "answered"  # UAS: 2xx sent, ACK awaited
+    LEAVING = "leaving"  # UAS: 2xx sent, we want out, ACK awaited first (§15)
+    CONFIRMED = "confirmed"
+    OFFERING = "offering"  # our re-INVITE is out
+    REOFFER_UNACKED = "re-offer unacked"  # its 2xx carries the offer and waits for our ACK
+    OFFERED = "offered"  # their re-INVITE waits for our answer
+    ACCEPTED = "accepted"  # we answered theirs, ACK awaited
+    CLOSING = "closing"  # BYE sent
+    OVER = "over"
+
+
+class Input(StrEnum):
+    # the wire
+    TRYING = "100"
+    PROGRESS = "101-199"
+    SUCCESS = "2xx"
+    SUCCESS_OFFER = "2xx with the offer"
+    FAILURE = "3xx-6xx"
+    LOST = "no response"
+    CANCEL = "CANCEL"
+    ACK = "ACK"
+    BYE = "BYE"
+    BYE_DONE = "BYE done"
+    REINVITE = "re-INVITE"
+    REQUEST = "other request"
+    REOFFER_SUCCESS = "re-INVITE 2xx"
+    REOFFER_SUCCESS_OFFER = "re-INVITE 2xx with the offer"
+    REOFFER_REFUSED = "re-INVITE refused"
+    REOFFER_LOST = "re-INVITE lost"
+    # the user
+    HANG_UP = "hang up"
+    PROGRESS_OUT = "progress"
+    ANSWER = "answer"
+    REFUSE = "refuse"
+    OFFER = "offer"
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    ACKNOWLEDGE = "acknowledge"
+    TRANSACT = "transact"
+
+
+class Timer(StrEnum):
+    REPEAT = "repeat the 2xx"
+    NO_ACK = "no ACK"
+    GIVE_UP = "give up the CANCEL"
+
+
+class Stack(Protocol):
+    """What a session needs of the core."""
+
+    alarms: Alarms
+
+    def new_branch(self) -> str: ...
+    def new_ticket(self) -> int: ...
+    def emit(self, event: Event) -> None: ...
+    def send_request(self, request: Request, flow: Flow, user: Session, now: float) -> ClientTransaction: ...
+    def send_ack(self, request: Request, flow: Flow) -> None: ...
+    def flow_for(self, dialog: Dialog) -> Flow: ...
+    def forget(self, session: Session) -> None: ...
+
+
+class Session(Machine):
+    """One INVITE usage. `call_id` and `local_tag` identify it; `listener` hears its events."""
+
+    __slots__ = (
+        "_ack",
+        "_interval",
+        "_offer_ticket",
+        "_offered_bare",
+        "_pending",
+        "_reoffer",
+        "_tickets",
+        "_unacked",
+        "_unacknowledged",
+        "call_id",
+        "contact",
+        "dialog",
+        "flow",
+        "listener",
+        "local_tag",
+        "stack",
+    )
+
+    def __init__(self, stack: Stack, flow: Flow, call_id: str, local_tag: str, contact: str, now: float) -> None:
+        self.stack = stack
+        self.flow = flow
+        self.call_id = call_id
+        self.local_tag = local_tag
+        self.contact = contact
+        self.dialog: Dialog | None = None
+        self.listener: Callable[[Event], None] | None = None
+        self._interval = T1
+        self._unacknowledged: tuple[ServerTransaction, Response] | None = None  # our 2xx, until its ACK
+        self._unacked: Response | None = None  # their 2xx, until our ACK
+        self._ack: Request | None = None  # our last ACK, for a repeated 2xx
+        self._reoffer: ServerTransaction | None = None  # their re-INVITE in progress
+        self._offer_ticket = 0  # our re-INVITE in progress
+        self._offered_bare = False  # ... which carried no offer
+        self._tickets: dict[str, int] = {}  # branch of our other in-dialog requests -> ticket
+        self._pending: list[ServerTransaction] = []  # their other requests that wait for an answer
+        super().__init__(stack.alarms, now)
+
+    # --- verbs ---------------------------------------------------------------------------------------------
+
+    def hang_up(self, now: float, reason: str = "") -> None:
+        """We want out. `reason` becomes a Reason header (RFC 3326). Idempotent."""
+        self.feed(Input.HANG_UP, reason, now)
+
+    def offer(self, body: bytes, now: float, headers: Fields = ()) -> int:
+        """Send a re-INVITE (§14.1). `Replied` brings its ticket back, without a response if it was not sent."""
+        return self._ask(Input.OFFER, "INVITE", body, headers, now)
+
+    def transact(self, method: str, body: bytes, now: float, headers: Fields = ()) -> int:
+        """Send another in-dialog request (INFO, UPDATE...). `Replied` brings its ticket back."""
+        return self._ask(Input.TRANSACT, method, body, headers, now)
+
+    def acknowledge(self, body: bytes, now: float) -> None:
+        """Send the ACK that carries our answer to an offer in a 2xx (§13.2.2.4)."""
+        self.feed(Input.ACKNOWLEDGE, body, now)
+
+    def reply(
+        self, transaction: ServerTransaction, status: int, body: bytes, now: float, headers: Fields = ()
+    ) -> None:
+        """Answer an in-dialog request of theirs, provisionally or finally."""
+        if transaction.request.method == "INVITE" and status >= 200:
+            if transaction is self._reoffer:  # else it is answered already: a verb may be said twice
+                kind = Input.ACCEPT if status < 300 else Input.DECLINE
+                self.feed(kind, (status, body, headers), now)
+        else:
+            self._respond(transaction, status, now, body=body, headers=headers)
+
+    def cancel(self, transaction: ServerTransaction, now: float) -> None:
+        """A CANCEL of an INVITE of theirs came (§9.2).
+
+        It gets a 200 even when there is nothing left to cancel. A re-INVITE is not cut short by it: the other leg
+        may be changing its media already, and the CANCEL might as well have crossed our answer.
+        """
+        if not self.feed(Input.CANCEL, transaction, now):
+            self.ok(transaction, now)
+
+    def _ask(self, kind: Input, method: str, body: bytes, headers: Fields, now: float) -> int:
+        ticket = self.stack.new_ticket()
+        if not self.feed(kind, (ticket, method, body, headers), now):
+            self.stack.emit(Replied(self, ticket, None))
+        return ticket
+
+    # --- what the core and the transactions say ------------------------------------------------------------
+
+    def duration(self, timer: StrEnum) -> float | None:
+        return self._interval if timer is Timer.REPEAT else TIMEOUT
+
+    def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
+        """A request inside our dialog: Call-ID and both tags matched."""
+        dialog = self.dialog
+        if dialog is None:
+            transaction.respond(reply_to(request, 481), now)
+            return
+        if not dialog.in_order(request):
+            transaction.respond(reply_to(request, 500), now)  # §12.2.2
+            return
+        if transaction.flow.reliable:
+            self.flow = dialog.flow = transaction.flow  # a stream that lives is better than one we would open
+        transaction.user = self  # hears the ACK that comes with the branch of its INVITE
+        kind = {"BYE": Input.BYE, "INVITE": Input.REINVITE}.get(request.method, Input.REQUEST)
+        if not self.feed(kind, transaction, now):
+            transaction.respond(reply_to(request, 481), now)
+
+    def on_ack(self, request: Request, now: float) -> None:
+        """An ACK inside our dialog; only that of our last 2xx means anything."""
+        if self._unacknowledged and request.cseq[0] == self._unacknowledged[0].request.cseq[0]:
+            self.feed(Input.ACK, request, now)
+
+    def on_no_ack(self, transaction: ServerTransaction, now: float) -> None:
+        """A failure of ours was never acknowledged: nobody is left to tell (§17.2.1 timer H)."""
+
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        method, status = transaction.request.method, response.status
+        if status < 200 or method == "CANCEL":
+            return
+        if method == "BYE":
+            self.feed(Input.BYE_DONE, response, now)
+        elif method == "INVITE":
+            self._on_reinvite_response(response, now)
+        else:
+            if method in TARGET_REFRESH and status < 300:
+                self._established.refresh_target(response)
+            self._replied(transaction, response)
+
+    def on_no_response(self, transaction: ClientTransaction, cause: str, now: float) -> None:
+        method = transaction.request.method
+        if method == "BYE":
+            self.feed(Input.BYE_DONE, None, now)
+        elif method == "INVITE":
+            self.feed(Input.REOFFER_LOST, None, now)
+        elif method != "CANCEL":
+            self._replied(transaction, None)
+
+    def _on_reinvite_response(self, response: Response, now: float) -> None:
+        if response.status >= 300:
+            # §12.2.1.2: 481 and 408 say that the far end has no such dialog any more
+            lost = response.status in {408, 481}
+            self.feed(Input.REOFFER_LOST if lost else Input.REOFFER_REFUSED, response, now)
+        elif self._ack is not None and self._ack.cseq[0] == response.cseq[0]:
+            self._repeat_ack()
+        else:
+            self._established.refresh_target(response)
+            with_offer = self._offered_bare and bool(response.body)
+            self.feed(Input.REOFFER_SUCCESS_OFFER if with_offer else Input.REOFFER_SUCCESS, response, now)
+
+    # --- actions: requests of ours -------------------------------------------------------------------------
+
+    def send_bye(self, reason: Any, now: float) -> None:
+        headers = (("Reason", reason),) if isinstance(reason, str) and reason else ()
+        self._send("BYE", now, headers=headers)
+
+    def send_bye_without_ack(self, _: object, now: float) -> None:
+        self._send("BYE", now, headers=(("Reason", 'SIP;cause=408;text="ACK timeout"'),))
+
+    def send_reinvite(self, asked: tuple[int, str, bytes, Fields], now: float) -> None:
+        self._offer_ticket, _, body, _ = asked
+        self._offered_bare = not body
+        self._send_asked(asked, now)
+
+    def send_other(self, asked: tuple[int, str, bytes, Fields], now: float) -> None:
+        self._tickets[self._send_asked(asked, now).key[0]] = asked[0]
+
+    def refuse_own_offer(self, asked: tuple[int, str, bytes, Fields], now: float) -> None:
+        # §14.1: not while an INVITE is in progress in either direction
+        self.stack.emit(Replied(self, asked[0], None))
+
+    def send_ack(self, response: Response, now: float) -> None:
+        self._acknowledge(response, b"")
+
+    def keep_for_ack(self, response: Response, now: float) -> None:
+        self._unacked = response
+
+    def send_late_ack(self, body: Any, now: float) -> None:
+        if self._unacked is not None:
+            self._acknowledge(self._unacked, body if isinstance(body, bytes) else b"")
+            self._unacked = None
+
+    def reoffer_done(self, response: Response, now: float) -> None:
+        ticket, self._offer_ticket = self._offer_ticket, 0
+        self.stack.emit(Replied(self, ticket, response))
+
+    # --- actions: requests of theirs -----------------------------------------------------------------------
+
+    def ok(self, transaction: ServerTransaction, now: float) -> None:
+        transaction.respond(reply_to(transaction.request, 200, to_tag=self.local_tag), now)
+
+    def pass_reinvite(self, transaction: ServerTransaction, now: float) -> None:
+        self._reoffer = transaction
+        self._established.refresh_target(transaction.request)  # §12.2.2
+        self.stack.emit(Requested(self, transaction.request, transaction))
+
+    def pass_request(self, transaction: ServerTransaction, now: float) -> None:
+        if transaction.request.method in TARGET_REFRESH:
+            self._established.refresh_target(transaction.request)
+        self._pending.append(transaction)
+        self.stack.emit(Requested(self, transaction.request, transaction))
+
+    def reply_pending(self, transaction: ServerTransaction, now: float) -> None:
+        self._respond(transaction, 491, now)  # §14.2: our own INVITE is in progress
+
+    def reply_too_early(self, transaction: ServerTransaction, now: float) -> None:
+        self._respond(transaction, 500, now, headers=(("Retry-After", "3"),))  # §14.2: theirs is
+
+    def answer_reinvite(self, said: tuple[int, bytes, Fields], now: float) -> None:
+        transaction, self._reoffer = self._reoffer, None
+        if transaction is not None:
+            status, body, headers = said
+            self._respond(transaction, status, now, body=body, headers=headers)
+
+    def repeat_answer(self, _: object, now: float) -> None:
+        # §13.3.1.4: the 2xx is ours to repeat, T1 doubling up to T2, whatever the transport
+        if self._unacknowledged is not None:
+            transaction, response = self._unacknowledged
+            transaction.respond(response, now)
+            self._interval = min(2 * self._interval, T2)
+            self.arm(Timer.REPEAT, now)
+
+    def acked(self, request: Request, now: float) -> None:
+        self._unacknowledged = None
+        self._interval = T1
+        self.stack.emit(Acked(self, request))
+
+    # --- actions: the end ----------------------------------------------------------------------------------
+
+    def ended_by_remote(self, transaction: ServerTransaction, now: float) -> None:
+        request = transaction.request
+        self._end(By.REMOTE, request.headers.get("reason") or request.method, now)
+
+    def ended_by_us(self, reason: Any, now: float) -> None:
+        self._end(By.LOCAL, reason if isinstance(reason, str) and reason else "hang up", now)
+
+    def ended_without_ack(self, _: object, now: float) -> None:
+        self._end(By.TIMEOUT, "no ACK", now)
+
+    def ended_lost(self, _: object, now: float) -> None:
+        self._end(By.TIMEOUT, "the far end has lost the dialog", now)
+
+    def forget(self, _: object, now: float) -> None:
+        self.stack.forget(self)
+
+    def _end(self, by: By, reason: str, now: float) -> None:
+        self._settle(now)
+        self.stack.emit(Ended(self, by, reason))
+
+    def _settle(self, now: float) -> None:
+        """Nothing of a session that ends stays unanswered, on either side (§15.1.2)."""
+        pending = [*self._pending, *([self._reoffer] if self._reoffer else [])]
+        tickets = [*self._tickets.values(), *([self._offer_ticket] if self._offer_ticket else [])]
+        self._pending, self._reoffer, self._offer_ticket = [], None, 0
+        self._tickets.clear()
+        for transaction in pending:
+            transaction.respond(reply_to(transaction.request, 487, to_tag=self.local_tag), now)
+        for ticket in tickets:
+            self.stack.emit(Replied(self, ticket, None))
+
+    # --- how it is done ------------------------------------------------------------------------------------
+
+    def _send(self, method: str, now: float, body: bytes = b"", headers: Fields = ()) -> ClientTransaction:
+        dialog = self._established
+        request = dialog.request(method, self.stack.new_branch(), headers=headers, body=body)
+        return self.stack.send_request(request, self.stack.flow_for(dialog), self, now)
+
+    def _send_asked(self, asked: tuple[int, str, bytes, Fields], now: float) -> ClientTransaction:
+        _, method, body, headers = asked
+        return self._send(method, now, body=body, headers=_typed(body, headers))
+
+    def _acknowledge(self, response: Response, body: bytes) -> None:
+        number = response.cseq[0]
+        headers = [*self.credentials(), *_typed(body, ())]
+        self._ack = self._established.request(
+            "ACK", self.stack.new_branch(), cseq=number, headers=headers, body=body
+        )
+        self._repeat_ack()
+
+    def credentials(self) -> Fields:
+        """What the ACK of a 2xx repeats of its INVITE (§13.2.2.4, §22.1)."""
+        return ()
+
+    def _repeat_ack(self) -> None:
+        if self._ack is not None:
+            self.stack.send_ack(self._ack, self.stack.flow_for(self._established))
+
+    def _respond(
+        self, transaction: ServerTransaction, status: int, now: float, body: bytes = b"", headers: Fields = ()
+    ) -> None:
+        request = transaction.request
+        fields = _typed(body, headers)
+        if request.method in TARGET_REFRESH and 100 < status < 300:
+            fields = [("Contact", self.contact), *fields]
+        response = reply_to(request, status, to_tag=self.local_tag, headers=fields, body=body)
+        if request.method == "INVITE" and 200 <= status < 300:
+            self._unacknowledged = (transaction, response)
+        if status >= 200 and transaction in self._pending:
+            self._pending.remove(transaction)
+        transaction.respond(response, now)
+
+    def _replied(self, transaction: ClientTransaction, response: Response | None) -> None:
+        ticket = self._tickets.pop(transaction.key[0], None)
+        if ticket is not None:
+            self.stack.emit(Replied(self, ticket, response))
+
+    @property
+    def _established(self) -> Dialog:
+        if self.dialog is None:
+            raise AssertionError("a row of the table needs a dialog before there is one")
+        return self.dialog
+
+
+def _typed(body: bytes, headers: Fields) -> Fields:
+    """The headers, with SDP's Content-Type when a body comes without one."""
+    if not body or any(name.lower() == "content-type" for name, _ in headers):
+        return headers
+    return [*headers, ("Content-Type", "application/sdp")]

@@ -1,0 +1,199 @@
+"""The session of a UAC: our INVITE, from the first byte to the dialog (RFC 3261 §13.2, §9.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from byoc_proxy.sip.dialog import Dialog
+from byoc_proxy.sip.established import ESTABLISHED, ESTABLISHED_TIMERS
+from byoc_proxy.sip.headers import HeaderError, Headers, refuse_unsafe
+from byoc_proxy.sip.machine import Table, to
+from byoc_proxy.sip.message import Request, cancel_for
+from byoc_proxy.sip.outputs import Answered, By, Ended, Progressed, Refused
+from byoc_proxy.sip.session import Input, Session, State, Timer
+from byoc_proxy.sip.transaction import Input as TransactionInput
+
+if TYPE_CHECKING:
+    from byoc_proxy.sip.message import Response
+    from byoc_proxy.sip.session import Fields
+    from byoc_proxy.sip.transaction import ClientTransaction
+
+
+CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization"})
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingInvite:
+    """One call to be made, the same for every attempt: Request-URI, From and To values without tags, the rest.
+
+    `headers` are `(name, value)` pairs; Via, Call-ID, CSeq, Contact and Content-Length are the session's own.
+    `HeaderError` when a value would break out of its line, or the Request-URI holds white space.
+    """
+
+    uri: str
+    from_: str
+    to: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    max_forwards: int = 70
+
+    def __post_init__(self) -> None:
+        for name, value in (("Request-URI", self.uri), ("From", self.from_), ("To", self.to), *self.headers):
+            refuse_unsafe(name, value)
+        if len(self.uri.split()) != 1:
+            raise HeaderError("white space in the Request-URI")
+
+
+class UacSession(Session):
+    """Our INVITE and what came of it."""
+
+    __slots__ = ("_forks", "invite")
+    table: ClassVar[Table]
+
+    invite: ClientTransaction  # from `start` on
+
+    def start(self, outgoing: OutgoingInvite, now: float, cseq: int = 1) -> None:
+        """Send the INVITE."""
+        self._forks: set[str] = set()  # To tags of further answers
+        headers = Headers()
+        headers.items = [
+            (
+                "via",
+                "Via",
+                f"SIP/2.0/{self.flow.transport} {self.flow.sent_by};branch={self.stack.new_branch()};rport",
+            ),
+            ("max-forwards", "Max-Forwards", str(outgoing.max_forwards)),
+            ("from", "From", f"{outgoing.from_};tag={self.local_tag}"),
+            ("to", "To", outgoing.to),
+            ("call-id", "Call-ID", self.call_id),
+            ("cseq", "CSeq", f"{cseq} INVITE"),
+            ("contact", "Contact", self.contact),
+        ]
+        for name, value in outgoing.headers:
+            headers.add(name, value)
+        request = Request("INVITE", outgoing.uri, headers, outgoing.body)
+        self.invite = self.stack.send_request(request, self.flow, self, now)
+
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        if transaction is not self.invite:
+            if transaction.request.to_tag not in self._forks:
+                super().on_response(transaction, response, now)
+        elif response.status < 200:
+            self.feed(Input.TRYING if response.status == 100 else Input.PROGRESS, response, now)
+        elif response.status >= 300:
+            self.feed(Input.FAILURE, response, now)
+        elif self.dialog is None:
+            bare = not transaction.request.body and bool(response.body)
+            self.feed(Input.SUCCESS_OFFER if bare else Input.SUCCESS, response, now)
+        elif response.to_tag == self.dialog.remote_tag:
+            self._repeat_ack()  # §13.2.2.4: the 2xx again
+        else:
+            self._end_fork(response, now)
+
+    def on_no_response(self, transaction: ClientTransaction, cause: str, now: float) -> None:
+        if transaction is self.invite:
+            self.feed(Input.LOST, cause, now)
+        elif transaction.request.to_tag not in self._forks:
+            super().on_no_response(transaction, cause, now)
+
+    def _end_fork(self, response: Response, now: float) -> None:
+        """A second branch answered too: ACK it, every time, and say BYE, once (§13.2.2.4); the first is the call."""
+        fork = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
+        flow = self.stack.flow_for(fork)
+        number = response.cseq[0]
+        ack = fork.request("ACK", self.stack.new_branch(), cseq=number, headers=self.credentials())
+        self.stack.send_ack(ack, flow)
+        if response.to_tag not in self._forks:
+            self._forks.add(response.to_tag)
+            self.stack.send_request(fork.request("BYE", self.stack.new_branch()), flow, self, now)
+
+    def credentials(self) -> Fields:
+        headers = self.invite.request.headers
+        return [(name, value) for key, name, value in headers if key in CREDENTIALS]
+
+    # --- actions -------------------------------------------------------------------------------------------
+
+    def progressed(self, response: Response, now: float) -> None:
+        self.stack.emit(Progressed(self, response))
+
+    def late_progress(self, response: Response, now: float) -> None:
+        self.stack.emit(Progressed(self, response, late=True))
+
+    def make_dialog(self, response: Response, now: float) -> None:
+        self.dialog = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
+
+    def answered(self, response: Response, now: float) -> None:
+        self.stack.emit(Answered(self, response))
+
+    def late_answer(self, response: Response, now: float) -> None:
+        self.stack.emit(Answered(self, response, late=True))
+
+    def refused(self, response: Response, now: float) -> None:
+        self.stack.emit(Refused(self, response))
+
+    def lost(self, cause: str, now: float) -> None:
+        self.stack.emit(Refused(self, None, cause))
+
+    def abandon(self, _: object, now: float) -> None:
+        self.invite.feed(TransactionInput.ABANDON, None, now)
+
+    def send_cancel(self, _: object, now: float) -> None:
+        self.stack.send_request(cancel_for(self.invite.request), self.flow, self, now)
+
+    def left(self, _: object, now: float) -> None:
+        self.stack.emit(Ended(self, By.LOCAL, "cancelled"))
+
+
+_S, _In, _X = State, Input, UacSession
+_TOO_LATE: Final = (_X.make_dialog, _X.send_ack, _X.late_answer, _X.left, _X.send_bye)
+
+UacSession.table = Table(
+    rows={
+        **ESTABLISHED,
+        (_S.CALLING, _In.TRYING): to(_S.PROCEEDING, _X.progressed),
+        (_S.CALLING, _In.PROGRESS): to(_S.EARLY, _X.progressed),
+        (_S.CALLING, _In.SUCCESS): to(_S.CONFIRMED, _X.make_dialog, _X.send_ack, _X.answered),
+        (_S.CALLING, _In.SUCCESS_OFFER): to(_S.UNACKED, _X.make_dialog, _X.keep_for_ack, _X.answered),
+        (_S.CALLING, _In.FAILURE): to(_S.OVER, _X.refused, _X.forget),
+        (_S.CALLING, _In.LOST): to(_S.OVER, _X.lost, _X.forget),
+        # §9.1 forbids CANCEL before a 1xx: leave, and wait for what may still come
+        (_S.CALLING, _In.HANG_UP): to(_S.ABANDONED, _X.abandon),
+        (_S.PROCEEDING, _In.TRYING): to(_S.PROCEEDING, _X.progressed),
+        (_S.PROCEEDING, _In.PROGRESS): to(_S.EARLY, _X.progressed),
+        (_S.PROCEEDING, _In.SUCCESS): to(_S.CONFIRMED, _X.make_dialog, _X.send_ack, _X.answered),
+        (_S.PROCEEDING, _In.SUCCESS_OFFER): to(_S.UNACKED, _X.make_dialog, _X.keep_for_ack, _X.answered),
+        (_S.PROCEEDING, _In.FAILURE): to(_S.OVER, _X.refused, _X.forget),
+        (_S.PROCEEDING, _In.LOST): to(_S.OVER, _X.lost, _X.forget),
+        (_S.PROCEEDING, _In.HANG_UP): to(_S.CANCELLING, _X.send_cancel),
+        (_S.EARLY, _In.PROGRESS): to(_S.EARLY, _X.progressed),
+        (_S.EARLY, _In.SUCCESS): to(_S.CONFIRMED, _X.make_dialog, _X.send_ack, _X.answered),
+        (_S.EARLY, _In.SUCCESS_OFFER): to(_S.UNACKED, _X.make_dialog, _X.keep_for_ack, _X.answered),
+        (_S.EARLY, _In.FAILURE): to(_S.OVER, _X.refused, _X.forget),
+        (_S.EARLY, _In.LOST): to(_S.OVER, _X.lost, _X.forget),
+        (_S.EARLY, _In.HANG_UP): to(_S.CANCELLING, _X.send_cancel),
+        # late: a first response CANCELs, a 2xx gets its ACK and a BYE
+        (_S.ABANDONED, _In.TRYING): to(_S.CANCELLING, _X.send_cancel, _X.late_progress),
+        (_S.ABANDONED, _In.PROGRESS): to(_S.CANCELLING, _X.send_cancel, _X.late_progress),
+        (_S.ABANDONED, _In.SUCCESS): to(_S.CLOSING, *_TOO_LATE),
+        (_S.ABANDONED, _In.SUCCESS_OFFER): to(_S.CLOSING, *_TOO_LATE),
+        (_S.ABANDONED, _In.FAILURE): to(_S.OVER, _X.left, _X.forget),
+        (_S.ABANDONED, _In.LOST): to(_S.OVER, _X.left, _X.forget),
+        (_S.CANCELLING, _In.SUCCESS): to(_S.CLOSING, *_TOO_LATE),
+        (_S.CANCELLING, _In.SUCCESS_OFFER): to(_S.CLOSING, *_TOO_LATE),
+        (_S.CANCELLING, _In.FAILURE): to(_S.OVER, _X.left, _X.forget),
+        (_S.CANCELLING, _In.LOST): to(_S.OVER, _X.left, _X.forget),
+        # §9.1: no final response 64*T1 after the CANCEL: the transaction is considered cancelled
+        (_S.CANCELLING, Timer.GIVE_UP): to(_S.OVER, _X.abandon, _X.left, _X.forget),
+        # our INVITE carried no offer, the 2xx does (§13.2.2.4)
+        (_S.UNACKED, _In.ACKNOWLEDGE): to(_S.CONFIRMED, _X.send_late_ack),
+        (_S.UNACKED, _In.BYE): to(_S.OVER, _X.send_late_ack, _X.ok, _X.ended_by_remote, _X.forget),
+        (_S.UNACKED, _In.HANG_UP): to(_S.CLOSING, _X.send_late_ack, _X.ended_by_us, _X.send_bye),
+        (_S.UNACKED, _In.REINVITE): to(_S.UNACKED, _X.reply_pending),
+        (_S.UNACKED, _In.OFFER): to(_S.UNACKED, _X.refuse_own_offer),
+        (_S.UNACKED, _In.REQUEST): to(_S.UNACKED, _X.pass_request),
+    },
+    timers={**ESTABLISHED_TIMERS, _S.CANCELLING: (Timer.GIVE_UP,)},
+    initial=_S.CALLING,
+    final=_S.OVER,
+)
