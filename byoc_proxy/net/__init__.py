@@ -1,0 +1,1 @@
+"""Sockets, DNS and the one timer."""

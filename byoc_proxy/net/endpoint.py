@@ -1,0 +1,150 @@
+"""Drives the user agent core with sockets and one timer: feed, drain, send, hand events on, re-arm."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from byoc_proxy.net.wire import Unreachable, Wire
+from byoc_proxy.sip.outputs import Dropped, Invited, Send
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from byoc_proxy.sip.core import UserAgentCore
+    from byoc_proxy.sip.locate import Hop
+    from byoc_proxy.sip.message import Message
+    from byoc_proxy.sip.outputs import Address, Flow
+    from byoc_proxy.sip.parser import ParseError
+    from byoc_proxy.sip.session import Session
+    from byoc_proxy.sip.uac import OutgoingInvite, UacSession
+
+
+class Endpoint:
+    """The core, its wires and its clock. `on_invited` hears of every session that the screen let in."""
+
+    def __init__(self, core: UserAgentCore, on_dropped: Callable[[Dropped], None]) -> None:
+        self.core = core
+        self.wires: list[Wire] = []
+        self.on_invited: Callable[[Invited], None] | None = None
+        self._on_dropped = on_dropped
+        self._loop = asyncio.get_running_loop()
+        self._by_address: dict[tuple[str, Address], Wire] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._draining = False
+
+    def add(self, wire: Wire) -> None:
+        """Serve a listener."""
+        self.wires.append(wire)
+        self._by_address[(wire.transport, wire.local)] = wire
+
+    @property
+    def now(self) -> float:
+        """The loop's clock, in seconds."""
+        return self._loop.time()
+
+    # --- what the wires say (wire.Receiver) ----------------------------------------------------------------
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        self.core.receive(data, flow, self._loop.time())
+
+    def delivered(self, message: Message, flow: Flow) -> None:
+        self.core.deliver(message, flow, self._loop.time())
+
+    def garbled(self, error: ParseError, flow: Flow) -> None:
+        self.core.refuse_garbage(error, flow)
+
+    def closed(self, flow: Flow) -> None:
+        self.core.closed(flow, self._loop.time())
+
+    def undeliverable(self, data: bytes, cause: str) -> None:
+        self.core.undeliverable(data, cause, self._loop.time())
+
+    def flush(self) -> None:
+        """Send what is to be sent, tell what happened, and set the timer. Call it after every verb."""
+        if self._draining:
+            return  # a listener's verb inside the loop below: the loop picks it up
+        self._draining = True
+        try:
+            while outputs := self.core.drain():
+                for output in outputs:
+                    if isinstance(output, Send):
+                        self._send(output)
+                    elif isinstance(output, Invited):
+                        if self.on_invited is not None:
+                            self.on_invited(output)
+                    elif isinstance(output, Dropped):
+                        self._on_dropped(output)
+                    elif output.session.listener is not None:
+                        output.session.listener(output)
+        finally:
+            self._draining = False
+        self._arm()
+
+    # --- what the legs ask ---------------------------------------------------------------------------------
+
+    async def reach(self, hop: Hop) -> Flow:
+        """A flow to `hop` from the first listener that can; `Unreachable` when none can."""
+        cause: Unreachable | None = None
+        for wire in self.wires:
+            if wire.transport == hop.transport and (":" in wire.local[0]) == (":" in hop.address):
+                try:
+                    return await wire.reach(hop)
+                except Unreachable as error:
+                    cause = error
+        raise cause or Unreachable(f"no {hop.transport} listener can reach {hop.address}")
+
+    def invite(self, outgoing: OutgoingInvite, flow: Flow, again: Session | None = None) -> UacSession:
+        """Send an INVITE. Set the session's `listener` and then call `flush`."""
+        return self.core.invite(outgoing, flow, self._loop.time(), again)
+
+    def is_own(self, hop: Hop) -> bool:
+        """True when `hop` is one of our own listeners: a call sent there would come back."""
+        address = (hop.address, hop.port)
+        advertised = f"{hop.address}:{hop.port}"
+        return any(
+            wire.transport == hop.transport and (wire.local == address or wire.sent_by == advertised)
+            for wire in self.wires
+        )
+
+    async def close(self) -> None:
+        """Close every listener and the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for wire in self.wires:
+            await wire.close()
+
+    # --- how it is done ------------------------------------------------------------------------------------
+
+    def _send(self, output: Send) -> None:
+        flow = output.flow
+        wire = self._by_address.get((flow.transport, flow.local)) or self._wire_for(flow)
+        if wire is None:
+            self.core.undeliverable(output.data, f"no {flow.transport} listener", self._loop.time())
+        else:
+            wire.send(output.data, flow)
+
+    def _wire_for(self, flow: Flow) -> Wire | None:
+        """A stream's local address is its connection's, not its listener's."""
+        for wire in self.wires:
+            if wire.transport == flow.transport and wire.sent_by == flow.sent_by:
+                return wire
+        return next((wire for wire in self.wires if wire.transport == flow.transport), None)
+
+    def _arm(self) -> None:
+        """One timer: moved only when something is due earlier; a late one just finds nothing due."""
+        deadline = self.core.deadline
+        if deadline is None or (self._timer is not None and self._timer_at <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = deadline
+        self._timer = self._loop.call_at(deadline, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        # the loop may wake a clock tick early; what was armed for this moment is due now
+        self.core.tick(max(self._loop.time(), self._timer_at))
+        self.flush()

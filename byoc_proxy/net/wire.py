@@ -1,0 +1,46 @@
+"""What a transport and the endpoint expect of each other; the in-memory network of the tests keeps to it too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from byoc_proxy.sip.locate import Hop
+    from byoc_proxy.sip.message import Message
+    from byoc_proxy.sip.outputs import Address, Flow
+    from byoc_proxy.sip.parser import ParseError
+
+
+class Unreachable(ConnectionError):
+    """A hop cannot be sent to: refused, reset, silent, no route, a TLS failure, or it is ourselves."""
+
+
+class Receiver(Protocol):
+    """Who takes what comes in: the endpoint. `flush` follows once per wake-up."""
+
+    def received(self, data: bytes, flow: Flow) -> None: ...
+    def delivered(self, message: Message, flow: Flow) -> None: ...
+    def garbled(self, error: ParseError, flow: Flow) -> None: ...
+    def closed(self, flow: Flow) -> None: ...
+    def undeliverable(self, data: bytes, cause: str) -> None: ...
+    def flush(self) -> None: ...
+
+
+class Wire(Protocol):
+    """One listener and what goes out from its address. `sent_by` is the advertised `host:port`."""
+
+    @property
+    def transport(self) -> str: ...
+    @property
+    def local(self) -> Address: ...
+    @property
+    def sent_by(self) -> str: ...
+    def send(self, data: bytes, flow: Flow) -> None:
+        """Send, or report through `Receiver.undeliverable`; never raises."""
+        ...
+
+    async def reach(self, hop: Hop) -> Flow:
+        """A flow to `hop`, connected where the transport connects; `Unreachable` when there is none."""
+        ...
+
+    async def close(self) -> None: ...
