@@ -1,0 +1,1 @@
+"""Who may come in and where a call may go; no I/O."""

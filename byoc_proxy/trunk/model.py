@@ -1,0 +1,202 @@
+"""The configured resources as frozen records, with the field names of the REST resources they mirror.
+
+Records only hold: that references exist and values are in range is judged once, when a `Directory` is built.
+A trunk does not list its domains: the link is `SipDomain.byoc_trunk_sid`, so one trunk may have many domains
+and a domain at most one trunk. Seconds are floats. Secrets are left out of every `repr`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NewType
+
+from byoc_proxy.sip.digest import Algorithm, Ha1
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from byoc_proxy.sip.uri import SipUri
+
+AccountSid = NewType("AccountSid", str)  # AC…
+ByocTrunkSid = NewType("ByocTrunkSid", str)  # BY…
+SipDomainSid = NewType("SipDomainSid", str)  # SD…
+IpAccessControlListSid = NewType("IpAccessControlListSid", str)  # AL…
+IpAddressSid = NewType("IpAddressSid", str)  # IP…
+CredentialListSid = NewType("CredentialListSid", str)  # CL…
+CredentialSid = NewType("CredentialSid", str)  # CR…
+ConnectionPolicySid = NewType("ConnectionPolicySid", str)  # NY…
+TargetSid = NewType("TargetSid", str)  # NE…
+
+HttpMethod = Literal["GET", "POST"]
+UnknownDomain = Literal["drop", "404"]
+
+
+def stable_sid(prefix: str, *key_parts: str) -> str:
+    """`prefix` and 32 hex digits: the same key gives the same SID on every node and after every restart."""
+    return prefix + hashlib.sha256("\x1f".join((prefix, *key_parts)).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The owner of resources. `auth_token` signs webhooks; `interconnect` are CIDRs of its private links."""
+
+    sid: AccountSid
+    friendly_name: str = ""
+    auth_token: str = field(default="", repr=False)
+    parent_sid: AccountSid | None = None
+    static_ip: bool = False
+    interconnect: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ByocTrunk:
+    """What a carrier's calls do here. `voice_url` or `voice_twiml` (served without HTTP) is set, never both.
+
+    `ringing`: send 180 right after admission, or only when the far end rings. `caller_format`: how webhooks
+    spell From and To. `pass_headers`: whether webhooks see `SipHeader_X-…` and User-to-User.
+    """
+
+    sid: ByocTrunkSid
+    account_sid: AccountSid
+    friendly_name: str = ""
+    voice_url: str | None = None
+    voice_method: HttpMethod = "POST"
+    voice_fallback_url: str | None = None
+    voice_fallback_method: HttpMethod = "POST"
+    status_callback_url: str | None = None
+    status_callback_method: HttpMethod = "POST"
+    cnam_lookup_enabled: bool = False
+    connection_policy_sid: ConnectionPolicySid | None = None
+    from_domain_sid: SipDomainSid | None = None
+    voice_twiml: str | None = None
+    ringing: Literal["early", "relay"] = "early"
+    caller_format: Literal["auto", "sip"] = "auto"
+    identity_header: Literal["pai", "ppi", "rpid", "none"] = "pai"
+    pass_headers: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SipDomain:
+    """A Termination SIP Domain: the name a carrier dials and who may dial it. `secure` asks for TLS and SRTP.
+
+    The offered digest order is MD5 first: RFC 8760 §2.3 would have the stronger first, but stock SIPp and
+    older SBCs abort the call when the first challenge is not MD5.
+    """
+
+    sid: SipDomainSid
+    account_sid: AccountSid
+    domain_name: str
+    friendly_name: str = ""
+    byoc_trunk_sid: ByocTrunkSid | None = None
+    ip_access_control_list_sids: tuple[IpAccessControlListSid, ...] = ()
+    credential_list_sids: tuple[CredentialListSid, ...] = ()
+    secure: bool = False
+    static_ips: tuple[str, ...] = ()
+    digest_algorithms: tuple[Algorithm, ...] = (Algorithm.MD5, Algorithm.SHA_256)
+
+
+@dataclass(frozen=True, slots=True)
+class IpAddress:
+    """One entry of an IP access control list: an address or a range in CIDR notation."""
+
+    sid: IpAddressSid
+    friendly_name: str
+    cidr: str
+
+
+@dataclass(frozen=True, slots=True)
+class IpAccessControlList:
+    """Addresses that signalling may come from; ports never matter."""
+
+    sid: IpAccessControlListSid
+    account_sid: AccountSid
+    friendly_name: str = ""
+    addresses: tuple[IpAddress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A digest user. Only HA1 is kept, never the password: another realm would ask for new passwords."""
+
+    sid: CredentialSid
+    username: str
+    ha1: Ha1 = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialList:
+    """Digest users that may be mapped to domains."""
+
+    sid: CredentialListSid
+    account_sid: AccountSid
+    friendly_name: str = ""
+    credentials: tuple[Credential, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPolicyTarget:
+    """One entry point into a carrier. The host of `target` may hold `{region}` (see `trunk.origination`)."""
+
+    sid: TargetSid
+    friendly_name: str
+    target: SipUri
+    priority: int = 10
+    weight: int = 10
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPolicy:
+    """Where outbound calls go. `failover_stop_codes` replaces the default list of final codes when given.
+
+    `no_reply_timeout`: "if there is no response to an INVITE, go to the next IP after 4 seconds".
+    `ring_no_progress_timeout`: how long a lone 100 Trying is believed.
+    """
+
+    sid: ConnectionPolicySid
+    account_sid: AccountSid
+    friendly_name: str = ""
+    targets: tuple[ConnectionPolicyTarget, ...] = ()
+    failover_stop_codes: frozenset[int] | None = None
+    follow_redirects: bool = False
+    ring_no_progress_timeout: float = 10.0
+    no_reply_timeout: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A place with edges of ours. `neighbours` are region names, the first one tried first."""
+
+    name: str
+    label: str
+    neighbours: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What all nodes of one installation share, and the `region` that this node lives in.
+
+    HA1s contain the digest `realm`, so there is one for all domains.
+    """
+
+    base_domain: str
+    realm: str
+    region: str
+    regions: Mapping[str, Region]
+    unknown_domain: UnknownDomain = "drop"
+    static_ip_regions: tuple[str, ...] = ("us1",)
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """All configured rows as they come from a file or a database, not yet judged."""
+
+    installation: Installation
+    accounts: tuple[Account, ...] = ()
+    trunks: tuple[ByocTrunk, ...] = ()
+    domains: tuple[SipDomain, ...] = ()
+    ip_access_control_lists: tuple[IpAccessControlList, ...] = ()
+    credential_lists: tuple[CredentialList, ...] = ()
+    connection_policies: tuple[ConnectionPolicy, ...] = ()

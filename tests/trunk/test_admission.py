@@ -1,0 +1,212 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from byoc_proxy.sip.digest import Absent, Passed, Stale, Wrong
+from byoc_proxy.trunk.admission import Admission, Admit, Arrival, Challenge, Drop, Refuse, admit
+from byoc_proxy.trunk.directory import Directory
+from byoc_proxy.trunk.model import SipDomain
+from tests.trunk.records import BASE, DALLAS, INSTALLATION, SBCS, account, directory, domain, trunk
+
+CARRIER = "203.0.113.9"
+STRANGER = "198.51.100.7"
+HOST = f"acme.{BASE}"
+Answer = Passed | Absent | Stale | Wrong
+
+
+def judged(
+    snapshot: Directory,
+    source: str = CARRIER,
+    *,
+    answer: Answer | None = None,
+    host: str = HOST,
+    **arrival: Any,
+) -> Admission:
+    """The verdict; without `answer` it is an error to ask for digest at all."""
+
+    def authenticate(domain: SipDomain) -> Answer:
+        assert answer is not None, "digest was asked"
+        return answer
+
+    return admit(Arrival(host, source, **{"transport": "UDP", **arrival}), snapshot, authenticate)
+
+
+def test_a_call_that_passes_both_lists_comes_in_with_the_whole_story() -> None:
+    verdict = judged(directory(), answer=Passed("sbc1"), host=f"acme.de1.{BASE}")
+    assert isinstance(verdict, Admit)
+    assert verdict.trunk == trunk()
+    assert (verdict.region, verdict.username, str(verdict.acl_entry)) == (
+        "de1",
+        "sbc1",
+        "'Production SBC' 203.0.113.8/30",
+    )
+    assert verdict.trail == (
+        f"domain {HOST} matched host acme.de1.{BASE}, region de1",
+        f"trunk {trunk().sid} 'Acme Trunk'",
+        "source 203.0.113.9 matched 'Production SBC' 203.0.113.8/30",
+        "digest user 'sbc1' passed",
+    )
+
+
+@pytest.mark.parametrize("answer", [Absent(), Passed("sbc1"), Wrong("response")])
+def test_a_wrong_source_is_refused_and_never_challenged_whatever_it_knows(answer: Answer) -> None:
+    verdict = judged(directory(), STRANGER)
+    assert isinstance(verdict, Refuse)
+    assert (verdict.status, verdict.reason, verdict.code, verdict.known) == (403, "Forbidden", 32201, False)
+    assert verdict.text == "Authentication failure - source IP Address not in ACL"
+    assert f"source {STRANGER} is in no access control list of {HOST}" in verdict.trail
+
+
+def test_the_right_source_without_credentials_is_challenged() -> None:
+    verdict = judged(directory(), answer=Absent())
+    assert isinstance(verdict, Challenge)
+    assert (verdict.domain.domain_name, verdict.stale, verdict.wrong) == (HOST, False, None)
+
+
+def test_the_right_source_with_a_wrong_digest_is_challenged_again_and_the_reason_is_kept() -> None:
+    verdict = judged(directory(), answer=Wrong("response does not match"))
+    assert isinstance(verdict, Challenge)
+    assert (verdict.stale, verdict.wrong) == (False, "response does not match")
+    assert verdict.trail[-1] == "digest refused: response does not match"
+
+
+def test_an_expired_nonce_is_challenged_as_stale() -> None:
+    verdict = judged(directory(), answer=Stale("sbc1"))
+    assert isinstance(verdict, Challenge)
+    assert verdict.stale is True
+
+
+def test_a_domain_with_access_control_lists_alone_asks_for_no_digest() -> None:
+    verdict = judged(directory(domains=(domain(credential_list_sids=()),)))
+    assert isinstance(verdict, Admit)
+    assert verdict.username is None
+
+
+def test_a_domain_with_credential_lists_alone_takes_any_source() -> None:
+    snapshot = directory(domains=(domain(ip_access_control_list_sids=()),))
+    verdict = judged(snapshot, STRANGER, answer=Passed("sbc1"))
+    assert isinstance(verdict, Admit)
+    assert verdict.acl_entry is None
+
+
+def test_a_domain_without_authentication_lets_nobody_in_and_says_why() -> None:
+    snapshot = directory(domains=(domain(ip_access_control_list_sids=(), credential_list_sids=()),))
+    verdict = judged(snapshot)
+    assert isinstance(verdict, Refuse)
+    assert (verdict.status, verdict.text) == (403, f"no authentication is configured on {HOST}")
+    assert verdict.trail[-2:] == (
+        f"source {CARRIER}: no access control list to ask",
+        f"refused: no authentication is configured on {HOST}",
+    )
+
+
+def test_an_empty_access_control_list_lets_nobody_in() -> None:
+    empty = replace(directory().resources.ip_access_control_lists[0], addresses=())
+    verdict = judged(directory(ip_access_control_lists=(empty,)))
+    assert isinstance(verdict, Refuse)
+    assert verdict.status == 403
+
+
+def test_a_domain_without_a_trunk_is_not_found_before_anything_else_is_asked() -> None:
+    verdict = judged(directory(domains=(domain(byoc_trunk_sid=None),)))
+    assert isinstance(verdict, Refuse)
+    assert (verdict.status, verdict.known, verdict.text) == (404, True, f"no trunk linked to {HOST}")
+
+
+def test_a_scanner_that_names_no_domain_hears_nothing() -> None:
+    verdict = judged(directory(), STRANGER, host="192.0.2.1")
+    assert isinstance(verdict, Drop)
+    assert verdict.reason == "no domain has the host 192.0.2.1"
+    assert f"source {STRANGER}" in verdict.trail
+
+
+def test_a_carrier_that_names_a_wrong_domain_is_told_so() -> None:
+    verdict = judged(directory(), CARRIER, host=f"acmee.{BASE}")
+    assert isinstance(verdict, Refuse)
+    assert (verdict.status, verdict.code, verdict.known) == (404, 32002, True)
+
+
+def test_an_installation_may_answer_404_to_strangers_but_still_tells_them_nothing() -> None:
+    snapshot = directory(installation=replace(INSTALLATION, unknown_domain="404"))
+    verdict = judged(snapshot, STRANGER, host="192.0.2.1")
+    assert isinstance(verdict, Refuse)
+    assert (verdict.status, verdict.known) == (404, False)
+
+
+SECURE = directory(domains=(domain(secure=True),))
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_a_secure_domain_refuses_plain_transports(transport: str) -> None:
+    verdict = judged(SECURE, transport=transport, secure_media=True)
+    assert isinstance(verdict, Refuse)
+    assert (verdict.status, verdict.code, verdict.text) == (488, 32209, "Secure SIP transport required")
+
+
+@pytest.mark.parametrize("offer", [False, None], ids=["plain RTP", "no offer"])
+def test_a_secure_domain_refuses_what_is_not_srtp_over_tls(offer: bool | None) -> None:
+    verdict = judged(SECURE, transport="TLS", secure_media=offer)
+    assert isinstance(verdict, Refuse)
+    assert (verdict.status, verdict.code) == (488, 32208)
+
+
+def test_a_secure_domain_takes_srtp_over_tls() -> None:
+    assert isinstance(judged(SECURE, transport="TLS", secure_media=True, answer=Passed("sbc1")), Admit)
+
+
+def test_a_wrong_source_learns_nothing_about_secure_media() -> None:
+    verdict = judged(SECURE, STRANGER)
+    assert isinstance(verdict, Refuse)
+    assert verdict.status == 403
+
+
+def test_a_domain_that_is_not_secure_takes_tls_and_srtp_as_well() -> None:
+    assert isinstance(judged(directory(), transport="TLS", secure_media=True, answer=Passed("sbc1")), Admit)
+
+
+STATIC = "10.9.0.5"
+
+
+def static_directory(**fields: Any) -> Directory:
+    rich = account(static_ip=True, interconnect=("10.9.0.0/24",))
+    return directory(accounts=(rich,), domains=(domain(static_ips=(STATIC,), **fields),))
+
+
+def test_over_a_static_address_the_access_control_lists_are_not_asked_but_digest_is() -> None:
+    verdict = judged(static_directory(), STRANGER, host=STATIC, local=(STATIC,), answer=Absent())
+    assert isinstance(verdict, Challenge)
+
+
+def test_over_a_static_address_a_domain_without_credential_lists_trusts_the_interconnect() -> None:
+    snapshot = static_directory(credential_list_sids=())
+    verdict = judged(snapshot, STRANGER, host=STATIC, local=(STATIC,))
+    assert isinstance(verdict, Admit)
+    assert f"source {STRANGER} at static address {STATIC}: access control lists are not asked" in verdict.trail
+
+
+def test_naming_a_static_address_at_a_public_listener_opens_nothing() -> None:
+    snapshot = static_directory(credential_list_sids=())
+    assert isinstance(judged(snapshot, STRANGER, host=STATIC, local=("203.0.113.5",)), Drop)
+    assert isinstance(judged(snapshot, STRANGER, host=STATIC), Drop)
+
+
+def test_the_same_domain_by_name_still_asks_its_access_control_lists() -> None:
+    verdict = judged(static_directory(credential_list_sids=()), STRANGER, local=(STATIC,))
+    assert isinstance(verdict, Refuse)
+    assert verdict.code == 32201
+
+
+@pytest.mark.parametrize("source", [CARRIER, STRANGER])
+@pytest.mark.parametrize("answer", [Passed("sbc1"), Wrong("response"), Absent()])
+@pytest.mark.parametrize("acls", [(), (DALLAS,)])
+@pytest.mark.parametrize("lists", [(), (SBCS,)])
+def test_nobody_comes_in_past_a_list_that_is_mapped(
+    source: str, answer: Answer, acls: tuple[str, ...], lists: tuple[str, ...]
+) -> None:
+    mapped = domain(ip_access_control_list_sids=acls, credential_list_sids=lists)
+    verdict = judged(directory(domains=(mapped,)), source, answer=answer)
+    source_passes = not acls or source == CARRIER
+    digest_passes = not lists or isinstance(answer, Passed)
+    assert isinstance(verdict, Admit) is (bool(acls or lists) and source_passes and digest_passes)
+    assert isinstance(verdict, Challenge) is (bool(lists) and source_passes and not digest_passes)
