@@ -1,0 +1,103 @@
+"""The sections of the installation and of the process as frozen values, and what must hold inside them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from byoc_proxy.config.settings import (
+    Dns,
+    Limits,
+    Listener,
+    Log,
+    Settings,
+    TlsClient,
+    WebhookTimes,
+)
+from byoc_proxy.trunk.model import Installation, Region
+from byoc_proxy.trunk.regions import DEFAULT_REGIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from byoc_proxy.config.explain import Problem
+    from byoc_proxy.config.schema import (
+        InstallationSection,
+        ListenerSection,
+        ProcessSection,
+        RegionSection,
+    )
+    from byoc_proxy.sip.locate import Transport
+
+_TRANSPORTS: dict[str, Transport] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
+
+
+def read_installation(section: InstallationSection) -> Installation:
+    """The installation; without `realm` it is the base domain, without `regions` the page's eight."""
+    regions = DEFAULT_REGIONS
+    if section.regions is not None:
+        regions = {name: _region(name, region) for name, region in section.regions.items()}
+    return Installation(
+        section.base_domain,
+        section.realm or section.base_domain,
+        section.region,
+        regions,
+        section.unknown_domain,
+        section.static_ip_regions,
+    )
+
+
+def installation_problems(place: Installation) -> Iterator[Problem]:
+    """Regions that are named but not there."""
+    known = ", ".join(place.regions) or "none"
+    if place.region not in place.regions:
+        yield ("region",), f"there is no region {place.region!r}; known are {known}"
+    for name, region in place.regions.items():
+        for at, neighbour in enumerate(region.neighbours):
+            if neighbour not in place.regions or neighbour == name:
+                path = ("regions", name, "neighbours", at)
+                yield path, f"{neighbour!r} is not another region; known are {known}"
+
+
+def read_settings(section: ProcessSection) -> Settings:
+    """The section as frozen settings."""
+    client = section.tls_client
+    secret = section.digest_secret
+    return Settings(
+        listeners=tuple(map(_listener, section.listeners)),
+        tls_client=TlsClient(client.ca_file, client.verify, client.certificate, client.private_key),
+        dns=Dns(section.dns.nameservers, section.dns.timeout),
+        webhooks=WebhookTimes(section.webhooks.connect_timeout, section.webhooks.total_timeout),
+        log=Log(section.log.level, section.log.format),
+        limits=Limits(section.limits.max_calls, section.limits.drain_grace),
+        records=section.records,
+        digest_secret=secret.get_secret_value().encode() if secret is not None else None,
+    )
+
+
+def settings_problems(settings: Settings) -> Iterator[Problem]:
+    """Listeners that exclude each other: TCP and TLS share the ports of one protocol, UDP has its own."""
+    bound: dict[tuple[bool, str, int], int] = {}
+    for at, listener in enumerate(settings.listeners):
+        socket = (listener.transport == "UDP", listener.host, listener.port)
+        if listener.port and socket in bound:
+            yield ("listeners", at, "bind"), f"listener {bound[socket]} has this address and port already"
+        bound.setdefault(socket, at)
+
+
+def _region(name: str, section: RegionSection) -> Region:
+    usual = DEFAULT_REGIONS.get(name)
+    label = section.label or (usual.label if usual is not None else name)
+    return Region(name, label, section.neighbours, section.addresses)
+
+
+def _listener(section: ListenerSection) -> Listener:
+    advertise = section.advertise
+    return Listener(
+        _TRANSPORTS[section.transport],
+        section.bind.host,
+        section.bind.port or 0,
+        advertise.host if advertise is not None else None,
+        advertise.port if advertise is not None else None,
+        section.certificate,
+        section.private_key,
+    )

@@ -1,0 +1,237 @@
+"""The keys of the configuration file and what each may hold.
+
+A section that the process reads, a section that describes the installation, and one model for an entry of each
+resource section. What needs two entries to judge is judged elsewhere (`trunk.checks`, `config.process`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from byoc_proxy.config.fields import (
+    AccessControlListSid,
+    AccountSid,
+    Address,
+    AdvertisedAddress,
+    BindAddress,
+    Cidr,
+    Count,
+    CredentialListSid,
+    DomainSid,
+    ExistingFile,
+    FileName,
+    Ha1Md5,
+    Ha1Sha256,
+    HostName,
+    LongSecret,
+    NameServer,
+    NotEmpty,
+    NumberAsText,
+    PolicySid,
+    RegionName,
+    Seconds,
+    Secret,
+    Target,
+    Text64,
+    Text255,
+    TrunkSid,
+    UserName,
+    WebUrl,
+)
+from byoc_proxy.sip.digest import Algorithm
+from byoc_proxy.trunk.checks import MOST_PRIORITY, MOST_WEIGHT
+
+HttpMethod = Literal["GET", "POST"]
+
+
+class Section(BaseModel):
+    """A mapping whose unknown keys are errors and whose values never appear in one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_written_is_nothing_set(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+
+class RegionSection(Section):
+    label: Text255 = ""
+    neighbours: tuple[Text64, ...] = ()
+    addresses: tuple[Address, ...] = ()
+
+
+class InstallationSection(Section):
+    base_domain: HostName
+    realm: Annotated[Text255, Field(pattern=r'^[^"\\]+$')] | None = None
+    region: Text64 = "us1"
+    regions: dict[RegionName, RegionSection] | None = None
+    unknown_domain: Annotated[Literal["drop", "404"], NumberAsText] = "drop"
+    static_ip_regions: tuple[Text64, ...] = ("us1",)
+
+
+class ListenerSection(Section):
+    transport: Literal["udp", "tcp", "tls"]
+    bind: BindAddress
+    advertise: AdvertisedAddress | None = None
+    certificate: ExistingFile | None = None
+    private_key: ExistingFile | None = None
+
+    @model_validator(mode="after")
+    def _has_its_files(self) -> ListenerSection:
+        files = (self.certificate, self.private_key)
+        if self.transport == "tls" and None in files:
+            raise ValueError("transport tls needs certificate and private_key")
+        if self.transport != "tls" and files != (None, None):
+            raise ValueError("certificate and private_key are for tls only; set transport: tls or remove them")
+        return self
+
+
+class TlsClientSection(Section):
+    ca_file: ExistingFile | None = None
+    verify: bool = True
+    certificate: ExistingFile | None = None
+    private_key: ExistingFile | None = None
+
+    @model_validator(mode="after")
+    def _has_a_pair(self) -> TlsClientSection:
+        if (self.certificate is None) is not (self.private_key is None):
+            raise ValueError("needs both certificate and private_key, or neither")
+        return self
+
+
+class DnsSection(Section):
+    nameservers: tuple[NameServer, ...] = ()
+    timeout: Seconds = 2.0
+
+
+class WebhooksSection(Section):
+    connect_timeout: Seconds = 5.0
+    total_timeout: Seconds = 15.0
+
+    @model_validator(mode="after")
+    def _fits(self) -> WebhooksSection:
+        if self.connect_timeout > self.total_timeout:
+            raise ValueError("connect_timeout is longer than total_timeout; make it shorter")
+        return self
+
+
+class LogSection(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class LimitsSection(Section):
+    max_calls: Annotated[Count, Field(ge=1)] = 5000
+    drain_grace: Seconds = 30.0
+
+
+class ProcessSection(Section):
+    listeners: Annotated[tuple[ListenerSection, ...], NotEmpty]
+    tls_client: TlsClientSection = TlsClientSection()
+    dns: DnsSection = DnsSection()
+    webhooks: WebhooksSection = WebhooksSection()
+    records: FileName | None = None
+    log: LogSection = LogSection()
+    limits: LimitsSection = LimitsSection()
+    digest_secret: LongSecret | None = None
+
+
+class Entry(Section):
+    """What every resource has. `account` is a key of `accounts`; it may be left out when there is only one."""
+
+    account: Text64 | None = None
+    friendly_name: Text255 = ""
+
+
+class AccountEntry(Section):
+    sid: AccountSid | None = None
+    friendly_name: Text255 = ""
+    auth_token: Secret
+    parent: Text64 | None = None
+    static_ip: bool = False
+    interconnect: tuple[Cidr, ...] = ()
+
+
+class TrunkEntry(Entry):
+    sid: TrunkSid | None = None
+    voice_url: WebUrl | None = None
+    voice_twiml: Annotated[str, Field(min_length=1, max_length=65536)] | None = None
+    voice_method: HttpMethod = "POST"
+    voice_fallback_url: WebUrl | None = None
+    voice_fallback_method: HttpMethod = "POST"
+    status_callback_url: WebUrl | None = None
+    status_callback_method: HttpMethod = "POST"
+    cnam_lookup_enabled: bool = False
+    connection_policy: Text64 | None = None
+    from_domain: Text64 | None = None
+    ringing: Literal["early", "relay"] = "early"
+    caller_format: Literal["auto", "sip"] = "auto"
+    identity_header: Literal["pai", "ppi", "rpid", "none"] = "pai"
+    pass_headers: bool = True
+
+
+class DomainEntry(Entry):
+    sid: DomainSid | None = None
+    friendly_name: Text64 = ""
+    domain_name: HostName | None = None
+    trunk: Text64 | None = None
+    ip_access_control_lists: tuple[Text64, ...] = ()
+    credential_lists: tuple[Text64, ...] = ()
+    secure: bool = False
+    static_ips: tuple[Address, ...] = ()
+    digest_algorithms: tuple[Algorithm, ...] = (Algorithm.MD5, Algorithm.SHA_256)
+
+
+class AddressEntry(Section):
+    cidr: Cidr
+    friendly_name: Text255 = ""
+
+
+def _cidr_alone(value: Any) -> Any:
+    return {"cidr": value} if isinstance(value, str) else value
+
+
+class AccessControlListEntry(Entry):
+    sid: AccessControlListSid | None = None
+    addresses: tuple[Annotated[AddressEntry, BeforeValidator(_cidr_alone)], ...] = ()
+
+
+class CredentialEntry(Section):
+    username: UserName
+    password: Secret | None = None
+    ha1_md5: Ha1Md5 | None = None
+    ha1_sha256: Ha1Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> CredentialEntry:
+        both_hashes = self.ha1_md5 is not None and self.ha1_sha256 is not None
+        any_hash = self.ha1_md5 is not None or self.ha1_sha256 is not None
+        if both_hashes is not any_hash or any_hash is (self.password is not None):
+            raise ValueError("needs either password, or both ha1_md5 and ha1_sha256")
+        return self
+
+
+class CredentialListEntry(Entry):
+    sid: CredentialListSid | None = None
+    friendly_name: Text64 = ""
+    credentials: tuple[CredentialEntry, ...] = ()
+
+
+class TargetEntry(Section):
+    target: Target
+    friendly_name: Text255 = ""
+    priority: Annotated[Count, Field(ge=0, le=MOST_PRIORITY)] = 10
+    weight: Annotated[Count, Field(ge=1, le=MOST_WEIGHT)] = 10
+    enabled: bool = True
+
+
+class PolicyEntry(Entry):
+    sid: PolicySid | None = None
+    targets: tuple[TargetEntry, ...] = ()
+    failover_stop_codes: tuple[Annotated[Text64, NumberAsText], ...] | None = None
+    follow_redirects: bool = False
+    ring_no_progress_timeout: Seconds = 10.0
+    no_reply_timeout: Seconds = 4.0

@@ -1,0 +1,87 @@
+"""What the process itself is told: listeners, files, limits. Read at start; resources are not here.
+
+Times are in seconds. Files are absolute paths: relative ones were taken from the directory of the
+configuration file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from byoc_proxy.sip.locate import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where SIP is received. `host` is numeric, port 0 takes a free one; TLS has both files, others neither.
+
+    `advertise_host` and `advertise_port` are what Via and Contact say instead, behind a NAT for example.
+    """
+
+    transport: Transport
+    host: str
+    port: int
+    advertise_host: str | None = None
+    advertise_port: int | None = None
+    certificate: Path | None = None
+    private_key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TlsClient:
+    """TLS towards carriers; without `ca_file` the system's authorities are trusted."""
+
+    ca_file: Path | None = None
+    verify: bool = True
+    certificate: Path | None = None
+    private_key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dns:
+    """`nameservers` as `host` or `host:port`; empty: the system's. `timeout` is for one query."""
+
+    nameservers: tuple[str, ...] = ()
+    timeout: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTimes:
+    """How long a webhook may take to connect, and in all."""
+
+    connect_timeout: float = 5.0
+    total_timeout: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is logged and how it looks."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`max_calls` at a time; `drain_grace` for calls to end by themselves at shutdown."""
+
+    max_calls: int = 5000
+    drain_grace: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`digest_secret` None: make one at start, which suits a single node."""
+
+    listeners: tuple[Listener, ...]
+    tls_client: TlsClient
+    dns: Dns
+    webhooks: WebhookTimes
+    log: Log
+    limits: Limits
+    records: Path | None = None
+    digest_secret: bytes | None = field(default=None, repr=False)
