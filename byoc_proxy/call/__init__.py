@@ -1,0 +1,1 @@
+"""The B2BUA: two doors, one corridor."""

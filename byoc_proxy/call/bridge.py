@@ -1,0 +1,82 @@
+"""Two legs as one conversation: what one side asks inside its dialog is asked of the other inside its own.
+
+re-INVITE (hold and resume, with an offer or without), UPDATE and INFO cross with their bodies as they came;
+Call-ID, tags, CSeq, Via and Contact are each leg's own. Everything here is a hook that runs at once: a bridged
+call has no task that waits for such requests.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from byoc_proxy.sip.inspection import ALLOW
+
+if TYPE_CHECKING:
+    from byoc_proxy.call.leg import Leg
+    from byoc_proxy.sip.message import Request, Response
+    from byoc_proxy.sip.outputs import Requested
+
+_RELAYED: Final = frozenset({"INFO", "UPDATE", "MESSAGE"})
+_BODY_HEADERS: Final = frozenset({"content-type", "content-disposition", "info-package", "user-to-user"})
+
+
+class Bridge:
+    """Joins two answered legs until `part`."""
+
+    def __init__(self, caller: Leg, callee: Leg) -> None:
+        self._legs = (caller, callee)
+        caller.on_request = lambda event: self._relay(event, caller, callee)
+        callee.on_request = lambda event: self._relay(event, callee, caller)
+
+    def part(self) -> None:
+        """The conversation is over; each leg answers for itself again."""
+        for leg in self._legs:
+            leg.on_request = None
+            leg.on_acked = None
+
+    def _relay(self, event: Requested, here: Leg, there: Leg) -> None:
+        request, transaction = event.request, event.transaction
+        if request.method == "INVITE":
+            self._relay_offer(event, here, there)
+        elif request.method in _RELAYED:
+            there.transact(
+                request.method,
+                request.body,
+                lambda response: here.reply(
+                    transaction, *_answer(response), _body_headers(response) if response else ()
+                ),
+                _body_headers(request),
+            )
+        elif request.method == "OPTIONS":
+            here.reply(transaction, 200, b"", (ALLOW,))
+        else:
+            here.reply(transaction, 405, b"", (ALLOW,))
+
+    def _relay_offer(self, event: Requested, here: Leg, there: Leg) -> None:
+        """A re-INVITE (§14). Without a body the far side is asked for the offer, and our ACK brings the answer."""
+        bare = not event.request.body
+
+        def answered(response: Response | None) -> None:
+            if response is None:
+                # nothing came, or an INVITE of the other side is in progress: it may be tried again (§14.1)
+                here.reply(event.transaction, 491)
+                return
+            if bare and 200 <= response.status < 300:
+                here.on_acked = lambda ack: _pass_answer(ack, here, there)
+            here.reply(event.transaction, *_answer(response))
+
+        there.offer(event.request.body, answered)
+
+
+def _pass_answer(ack: Request, here: Leg, there: Leg) -> None:
+    here.on_acked = None
+    there.acknowledge(ack.sdp)
+
+
+def _answer(response: Response | None) -> tuple[int, bytes]:
+    """The status and body to give back; 408 when the other side never answered."""
+    return (response.status, response.body) if response is not None else (408, b"")
+
+
+def _body_headers(message: Request | Response) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for key, name, value in message.headers if key in _BODY_HEADERS)

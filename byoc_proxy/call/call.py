@@ -1,0 +1,340 @@
+"""One call: its caller's leg, the script that runs on it, and everything that is written down about it.
+
+`run` opens the call's task group and runs the script in it. The caller leaving puts `CallEnded` into the group,
+which takes down script, webhook and hunts alike; legs are then told to hang up, which cannot fail and is not
+waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from byoc_proxy.call.bridge import Bridge
+from byoc_proxy.call.dialling import CannotDial, Dialling
+from byoc_proxy.call.hunt import Hunt, close_attempt
+from byoc_proxy.call.journal import Journal
+from byoc_proxy.sip.sdp import SdpError, held_answer, held_offer
+from byoc_proxy.trunk.verdicts import FinalResponse, Outcome, RingTimeout, dial_status, failure
+from byoc_proxy.twiml.interpreter import DialOutcome, Entry, Fetched, FetchFailed, ScriptRequest
+from byoc_proxy.twiml.interpreter import run as run_script
+from byoc_proxy.twiml.verbs import Number, Sip
+from byoc_proxy.webhook.cookies import CallCookies
+from byoc_proxy.webhook.parameters import voice_parameters
+from byoc_proxy.webhook.urls import WebhookError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from byoc_proxy.call.leg import Leg
+    from byoc_proxy.call.services import Services
+    from byoc_proxy.sip.message import Request, Response
+    from byoc_proxy.sip.outputs import Ended
+    from byoc_proxy.storage.record import AttemptRecord
+    from byoc_proxy.trunk.admission import Admit
+    from byoc_proxy.twiml.verbs import Dial
+    from byoc_proxy.webhook.parameters import CallFacts
+
+ERROR_HEADER: Final = "X-Byoc-Error"
+RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
+ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
+NO_VOICE_URL: Final = 11100
+REJECTED: Final = {"rejected": 404, "busy": 486}
+
+
+class CallEnded(Exception):
+    """The caller has left: nothing of the call has a reason to go on."""
+
+
+class Call:
+    """One inbound call; the `Stage` of its script."""
+
+    def __init__(self, services: Services, leg: Leg, invite: Request, admission: Admit, facts: CallFacts) -> None:
+        self.sid = facts.call_sid
+        self.leg = leg
+        self.journal = Journal(services, leg, admission, facts)
+        self._services = services
+        self._invite = invite
+        self._trunk = admission.trunk
+        self._facts = facts
+        self._cookies = CallCookies()
+        self._callee: Leg | None = None
+        self._refusal: FinalResponse | None = None  # why the last <Dial> failed
+        self._group: asyncio.TaskGroup
+        self._left = False
+        account = services.directories.current.accounts[admission.trunk.account_sid]
+        self._auth_token = account.auth_token
+
+    # --- life ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run the trunk's script; returns when the call is over."""
+        self.leg.on_ended = self._caller_left
+        self.leg.on_acked = lambda _: self.journal.stage("acknowledged")
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                if self._trunk.ringing == "early":
+                    self.ring()
+                await run_script(self, self._entry())
+        except* CallEnded:
+            self.journal.log.debug("call.left")  # the ordinary end: the caller hung up or cancelled
+        except* Exception:
+            # a bug in one call ends that call, never the process
+            self.journal.log.exception("call.crashed")
+            self.fail(12400, "Internal failure")
+        finally:
+            self.end()
+
+    def ring(self) -> None:
+        """180, unless it rings already."""
+        if "ringing" not in self.journal.record.stages:
+            self.journal.stage("ringing")
+            self.leg.progress(180)
+
+    def end(self, reason: str = "") -> None:
+        """Hang up whatever is up. Idempotent."""
+        for leg in (self._callee, self.leg):
+            if leg is not None:
+                leg.hang_up(reason)
+
+    def _caller_left(self, ended: Ended) -> None:
+        self.journal.ended(ended)
+        if not self._left:
+            self._left = True
+            self._group.create_task(_leave())
+
+    def _entry(self) -> Entry:
+        trunk = self._trunk
+        fallback = None
+        if trunk.voice_fallback_url is not None:
+            fallback = ScriptRequest(trunk.voice_fallback_url, trunk.voice_fallback_method)
+        if trunk.voice_twiml is not None:
+            return Entry(trunk.voice_twiml.encode(), fallback)
+        return Entry(ScriptRequest(trunk.voice_url or "", trunk.voice_method), fallback)
+
+    # --- the stage of the script ---------------------------------------------------------------------------
+
+    async def fetch(self, request: ScriptRequest) -> Fetched:
+        parameters = voice_parameters(self._facts, self.journal.status)
+        if request.extra:
+            parameters += request.extra
+        with self.journal.webhook(request.url, request.method) as asked:
+            if not request.url:
+                asked.code = NO_VOICE_URL
+                raise FetchFailed(NO_VOICE_URL, "the trunk has no voice URL", "")
+            try:
+                document = await self._services.webhooks.fetch(
+                    request.url, request.method, parameters, self._auth_token, self._cookies
+                )
+            except WebhookError as error:
+                asked.code = error.code
+                raise FetchFailed(error.code, error.text, error.url) from error
+        return Fetched(document.url, document.body)
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def note(self, code: int, text: str) -> None:
+        self.journal.event(code, text)
+
+    def reject(self, reason: str) -> None:
+        if self.leg.answered:
+            self.leg.hang_up()
+        else:
+            self._refuse(FinalResponse(REJECTED[reason]))
+
+    def hang_up(self) -> None:
+        """`<Hangup>`, or nothing left to run. An unanswered caller hears why the last `<Dial>` failed; if there
+        was none, the call is answered and ended, as the public API does.
+        """
+        if self.leg.answered:
+            self.leg.hang_up()
+        elif self._refusal is not None:
+            code = ROUTING_FAILED
+            self._refuse(self._refusal, f"{code} BYOC Trunk routing failure")
+        else:
+            self._answer_and_end()
+
+    def fail(self, code: int, text: str) -> None:
+        if self.leg.answered:
+            self.leg.hang_up()
+        else:
+            self._refuse(FinalResponse(500, "Application Error"), f"{code} {text}")
+
+    async def dial(self, dial: Dial) -> DialOutcome:
+        self.journal.stage("dialling")
+        hunts = self._hunts(dial)
+        started = self._services.endpoint.now
+        try:
+            async with asyncio.timeout(dial.timeout + RING_BUFFER):
+                winner = await self._first_answer(hunts, dial.sequential)
+        except TimeoutError:
+            return self._unanswered(dial, hunts, RingTimeout())
+        finally:
+            self._close_attempts()
+        if winner is None:
+            return self._unanswered(dial, hunts, None)
+        self.journal.log.info("dial.answered", seconds=round(self._services.endpoint.now - started, 3))
+        return await self._talk(dial, winner)
+
+    # --- dialling ------------------------------------------------------------------------------------------
+
+    def _hunts(self, dial: Dial) -> list[Hunt]:
+        directory = self._services.directories.current  # the newest: a disabled target is not tried any more
+        body = self.leg.remote_sdp if self.leg.answered else self._invite.sdp
+        dialling = Dialling(directory, self._trunk, self._invite, body, self._services.draw)
+        sole = len(dial.nouns) == 1 or dial.sequential
+        hunts = []
+        for noun in dial.nouns:
+            try:
+                quarry = dialling.quarry(dial, noun, f"CA{self._services.token()}")
+            except CannotDial as error:
+                self.note(error.code, error.text)
+                continue
+            self.journal.log.info("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
+            hunts.append(
+                Hunt(
+                    self._services,
+                    quarry,
+                    self.journal.record.attempts,
+                    on_progress=lambda response: self._progress(response, sole),
+                    on_late=self._late,
+                )
+            )
+        return hunts
+
+    async def _first_answer(self, hunts: Sequence[Hunt], sequential: bool) -> Hunt | None:
+        if len(hunts) > 1 and not sequential:
+            return await self._race(hunts)
+        for hunt in hunts:
+            if await hunt.run() is not None:
+                return hunt
+        return None
+
+    async def _race(self, hunts: Sequence[Hunt]) -> Hunt | None:
+        """All at once: the first answer wins and the rest are cancelled."""
+        winners: list[Hunt] = []
+
+        async def chase(hunt: Hunt) -> None:
+            leg = await hunt.run()
+            if leg is None:
+                return
+            if winners:
+                leg.hang_up()  # answered in the same instant as the winner
+                return
+            winners.append(hunt)
+            for task in tasks:
+                if task is not asyncio.current_task():
+                    task.cancel()
+
+        async with asyncio.TaskGroup() as ringing:
+            tasks = [ringing.create_task(chase(hunt)) for hunt in hunts]
+        return winners[0] if winners else None
+
+    def _progress(self, response: Response, sole: bool) -> None:
+        """Their 18x to our caller: early media only when one phone rings, 180 once."""
+        if self.leg.answered:
+            return
+        self.journal.stage("progress")
+        if response.sdp and sole:
+            self.journal.stage("ringing")
+            self.leg.progress(response.status, response.body)
+        elif response.status != 183:
+            self.ring()
+
+    def _late(self, attempt: AttemptRecord, response: Response) -> None:
+        attempt.late.append(f"{response.status} {response.reason}")
+        self.journal.late(attempt, response)
+
+    def _close_attempts(self) -> None:
+        for attempt in self.journal.record.attempts:
+            close_attempt(attempt, None, self._services.endpoint.now)
+
+    def _unanswered(self, dial: Dial, hunts: Sequence[Hunt], outcome: Outcome | None) -> DialOutcome:
+        outcomes = [each for hunt in hunts for each in hunt.outcomes]
+        if outcome is None:
+            outcome = self._refusal = failure(outcomes)
+            if hunts:
+                self.note(ROUTING_FAILED, f"BYOC Trunk routing failure: {outcome.status} {outcome.reason}".rstrip())
+        else:
+            self._refusal = FinalResponse(480, "Temporarily Unavailable")
+        status = dial_status(outcome)
+        self.journal.log.info("dial.failed", status=status, sip_status=self._refusal.status)
+        sid = hunts[0].quarry.call_sid if hunts else None
+        code = outcome.status if isinstance(outcome, FinalResponse) else 487
+        return DialOutcome(status, sid, sip_response_code=code, is_sip=isinstance(dial.nouns[0], Sip))
+
+    # --- talking -------------------------------------------------------------------------------------------
+
+    async def _talk(self, dial: Dial, hunt: Hunt) -> DialOutcome:
+        """The conversation, until the called side leaves or `timeLimit` is up."""
+        callee = hunt.leg
+        assert callee is not None
+        self._callee = callee
+        self._refusal = None
+        self._join(callee)
+        bridge = Bridge(self.leg, callee)
+        started = self._services.endpoint.now
+        try:
+            async with asyncio.timeout(dial.time_limit):
+                ended = await callee.ended()
+        except TimeoutError:
+            self.journal.log.info("dial.time_limit", seconds=dial.time_limit)
+            callee.hang_up()
+        else:
+            self.journal.callee_ended(ended)
+        finally:
+            bridge.part()
+        self._callee = None
+        return DialOutcome(
+            "completed",
+            hunt.quarry.call_sid,
+            int(self._services.endpoint.now - started),
+            bridged=True,
+            sip_response_code=200,
+            sip_call_id=callee.call_id,
+            is_sip=isinstance(dial.nouns[0], Sip) and not isinstance(dial.nouns[0], Number),
+        )
+
+    def _join(self, callee: Leg) -> None:
+        """Bring the two SDPs together: the callee's answer answers the caller, or re-INVITEs them."""
+        body = callee.remote_sdp
+        if self.leg.answered:
+            self.leg.offer(body, lambda response: callee.acknowledge(response.sdp if response else b""))
+            return
+        # a caller without an offer answers ours, the callee's, in the ACK (RFC 3261 §13.2.1)
+        self.leg.on_acked = lambda ack: self._acknowledged(ack, callee)
+        self._accept(body)
+
+    def _acknowledged(self, ack: Request, callee: Leg) -> None:
+        self.journal.stage("acknowledged")
+        self.leg.on_acked = None
+        callee.acknowledge(ack.sdp)
+
+    def _accept(self, body: bytes) -> None:
+        self.leg.accept(body)
+        self.journal.answered()
+
+    # --- ending --------------------------------------------------------------------------------------------
+
+    def _refuse(self, final: FinalResponse, error: str = "") -> None:
+        text = "".join(char if char.isprintable() else " " for char in error)
+        self.journal.refused(final.status)
+        self.leg.refuse(final.status, final.reason or None, ((ERROR_HEADER, text),) if text else ())
+
+    def _answer_and_end(self) -> None:
+        address = self.leg.session.flow.sent_by.rpartition(":")[0].strip("[]")
+        number = int(self._services.token()[:8], 16)
+        offer = self._invite.sdp
+        try:
+            body = held_answer(offer, address, number) if offer else held_offer(address, number)
+        except SdpError as error:
+            self.note(32102, f"bad SDP: {error}")
+            self._refuse(FinalResponse(488), "32102 Bad SDP")
+            return
+        self._accept(body)
+        self.leg.hang_up()
+
+
+async def _leave() -> None:
+    raise CallEnded

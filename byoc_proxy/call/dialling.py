@@ -1,0 +1,114 @@
+"""From a `<Dial>` to hunts: which trunk, policy and caller ID each noun gets, or why it gets none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from byoc_proxy.call.hunt import Quarry
+from byoc_proxy.call.intent import Caller, CallIntent, relayed_headers
+from byoc_proxy.sip.uri import SipUri, UriError
+from byoc_proxy.trunk.model import (
+    AccountSid,
+    ConnectionPolicy,
+    ConnectionPolicySid,
+    ConnectionPolicyTarget,
+    TargetSid,
+)
+from byoc_proxy.trunk.origination import Destination, destinations
+from byoc_proxy.twiml.verbs import Number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from byoc_proxy.sip.message import Request
+    from byoc_proxy.trunk.directory import Directory
+    from byoc_proxy.trunk.model import ByocTrunk
+    from byoc_proxy.twiml.verbs import Dial, Sip
+
+NO_TARGETS: Final = 32010  # no valid origination URIs configured
+INVALID_TRUNK: Final = 21300  # invalid BYOC trunk SID
+INVALID_SIP_URI: Final = 13243
+
+
+class CannotDial(Exception):
+    """A noun that leads nowhere, with the public code that says why."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+class Dialling:
+    """Turns the nouns of one `<Dial>` into quarries, against the newest snapshot.
+
+    `request` is the caller's INVITE and `body` the caller's newest SDP; `trunk` is the one the call came in on.
+    """
+
+    def __init__(
+        self, directory: Directory, trunk: ByocTrunk, request: Request, body: bytes, draw: Callable[[], float]
+    ) -> None:
+        self._directory = directory
+        self._trunk = trunk
+        self._request = request
+        self._body = body
+        self._draw = draw
+
+    def quarry(self, dial: Dial, noun: Number | Sip, call_sid: str) -> Quarry:
+        """What is to be hunted for a noun; raises `CannotDial`."""
+        if isinstance(noun, Number):
+            return self._number(dial, noun, call_sid)
+        return self._sip(dial, noun, call_sid)
+
+    def _number(self, dial: Dial, noun: Number, call_sid: str) -> Quarry:
+        trunk = self._named_trunk(noun)
+        policy = self._directory.policy_of(trunk)
+        if policy is None:
+            raise CannotDial(NO_TARGETS, f"trunk {trunk.sid} has no connection policy")
+        wanted = destinations(policy, self._directory.region_order, self._draw)
+        if not wanted:
+            raise CannotDial(NO_TARGETS, f"connection policy {policy.sid} has no enabled target")
+        caller = self._caller(dial, self._directory.from_host(trunk))
+        intent = self._intent(caller, noun.number, trunk.identity_header)
+        return Quarry(call_sid, intent, wanted, policy, trunk.sid)
+
+    def _named_trunk(self, noun: Number) -> ByocTrunk:
+        """The trunk of `byoc`; without it the call goes out on the trunk that it came in on."""
+        account = AccountSid(self._trunk.account_sid)
+        sid = noun.byoc or self._trunk.sid
+        trunk = self._directory.trunk_of(account, sid)
+        if trunk is None:
+            raise CannotDial(INVALID_TRUNK, f"account {account} has no BYOC trunk {sid}")
+        return trunk
+
+    def _sip(self, dial: Dial, noun: Sip, call_sid: str) -> Quarry:
+        try:
+            uri = SipUri.parse(noun.uri)
+        except UriError as error:
+            raise CannotDial(INVALID_SIP_URI, str(error)) from error
+        caller = self._caller(dial, self._directory.from_host(self._trunk))
+        intent = self._intent(caller, uri.decoded_user, "none", noun.headers)
+        policy = ConnectionPolicy(ConnectionPolicySid(""), self._trunk.account_sid)
+        target = ConnectionPolicyTarget(TargetSid(""), "", uri)
+        credentials = (noun.username, noun.password or "") if noun.username is not None else None
+        return Quarry(call_sid, intent, [Destination(target, uri)], policy, credentials=credentials)
+
+    def _caller(self, dial: Dial, host: str) -> Caller:
+        """`callerId`, else the caller's own user part and name; the host is ours, never the carrier's."""
+        if dial.caller_id is not None:
+            return Caller(dial.caller_id, "", host)
+        from_ = self._request.from_
+        user = from_.uri.decoded_user if isinstance(from_.uri, SipUri) else str(from_.uri.rest)
+        return Caller(user, from_.display_name, host)
+
+    def _intent(
+        self, caller: Caller, number: str, identity: str, headers: tuple[tuple[str, str], ...] = ()
+    ) -> CallIntent:
+        return CallIntent(
+            caller,
+            number,
+            identity,
+            (*relayed_headers(self._request), *headers),
+            self._body,
+            max(self._request.max_forwards - 1, 0),
+        )

@@ -1,0 +1,276 @@
+"""One noun of a `<Dial>`: its destinations in order, address by address, until one answers or the hunt stops.
+
+What an outcome leads to is a row in `trunk.verdicts`; this is where it is waited for and done. Cancelling `run` at
+any point leaves nothing ringing: the leg in hand is told to hang up, and the protocol floor sees to the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from byoc_proxy.call.leg import Leg, Stage
+from byoc_proxy.net.wire import Unreachable as WireUnreachable
+from byoc_proxy.sip.digest import answer as answer_challenge
+from byoc_proxy.sip.locate import NotLocated
+from byoc_proxy.storage.record import AttemptRecord
+from byoc_proxy.trunk.origination import Destination, redirected_to
+from byoc_proxy.trunk.verdicts import (
+    FinalResponse,
+    Next,
+    NoProgress,
+    Outcome,
+    Silence,
+    Step,
+    Unreachable,
+    Unresolved,
+    judge,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from byoc_proxy.call.intent import CallIntent
+    from byoc_proxy.call.services import Services
+    from byoc_proxy.sip.locate import Hop
+    from byoc_proxy.sip.message import Response
+    from byoc_proxy.sip.outputs import Flow
+    from byoc_proxy.sip.uac import OutgoingInvite
+    from byoc_proxy.sip.uri import SipUri
+    from byoc_proxy.trunk.model import ConnectionPolicy
+
+
+@dataclass(slots=True)
+class Quarry:
+    """Who is to be reached: the leg's CallSid, what it says, where it may go, and under which policy.
+
+    `credentials` are a user name and password for a far end that asks (only a `<Sip>` noun has them).
+    """
+
+    call_sid: str
+    intent: CallIntent
+    destinations: Sequence[Destination]
+    policy: ConnectionPolicy
+    trunk_sid: str | None = None
+    credentials: tuple[str, str] | None = None
+
+
+class Hunt:
+    """One hunt. After `run`, `leg` is the answered leg or None, `outcomes` what every attempt came to."""
+
+    def __init__(
+        self,
+        services: Services,
+        quarry: Quarry,
+        attempts: list[AttemptRecord],
+        *,
+        on_progress: Callable[[Response], None],
+        on_late: Callable[[AttemptRecord, Response], None],
+    ) -> None:
+        self.quarry = quarry
+        self.leg: Leg | None = None
+        self.outcomes: list[Outcome] = []
+        self._services = services
+        self._attempts = attempts
+        self._on_progress = on_progress
+        self._on_late = on_late
+        self._log = services.log.bind(leg_sid=quarry.call_sid)
+
+    async def run(self) -> Leg | None:
+        """Hunt. Raises nothing but cancellation."""
+        resting: list[tuple[Destination, Hop]] = []
+        given_up: str | None = None  # the target whose other regions are not worth trying
+        for destination in self.quarry.destinations:
+            if destination.target.sid == given_up:
+                continue
+            fresh, asleep = self._services.resting.split(
+                await self._locate(destination), self._services.endpoint.now
+            )
+            resting += [(destination, hop) for hop in asleep]
+            step = await self._try_each(destination, fresh)
+            if step in (Next.DONE, Next.STOP):
+                return self.leg
+            if step is Next.NEXT_TARGET:
+                given_up = destination.target.sid
+        if not any(record.address for record in self._own_attempts()):
+            # better a slow call than none: everything rests, so nothing may rest
+            for destination, hop in resting:
+                if await self._try_each(destination, [hop]) in (Next.DONE, Next.STOP):
+                    break
+        return self.leg
+
+    def _own_attempts(self) -> list[AttemptRecord]:
+        return [record for record in self._attempts if record.call_sid == self.quarry.call_sid]
+
+    async def _locate(self, destination: Destination) -> list[Hop]:
+        try:
+            return await self._services.resolver.locate(destination.uri)
+        except NotLocated as error:
+            record = self._begin(destination, None)
+            self._finish(record, Unresolved(str(error)))
+            return []
+
+    async def _try_each(self, destination: Destination, hops: Sequence[Hop], *, redirected: bool = False) -> Next:
+        """The addresses of one destination in turn; what to do after the last one tried."""
+        for hop in hops:
+            record = self._begin(destination, hop)
+            leg, outcome = await self._attempt(destination, hop, record)
+            step = self._finish(record, outcome, leg, redirected)
+            if step.rest:
+                now = self._services.endpoint.now
+                self._services.resting.rest(hop, now + step.rest, now)
+            if step.then is Next.DONE:
+                self.leg = leg
+            if step.then is Next.FOLLOW and leg is not None:
+                return await self._follow(destination, leg)
+            if step.then is not Next.NEXT_ADDRESS:
+                return step.then
+        return Next.NEXT_ADDRESS
+
+    async def _follow(self, destination: Destination, leg: Leg) -> Next:
+        """One hop behind a 3xx: its first Contact, never one of our own domains."""
+        directory = self._services.directories.current
+        refusal = leg.refusal
+        contacts = refusal.response.headers.get("contact") if refusal and refusal.response else None
+        uri = redirected_to(contacts or "", lambda host: directory.find(host) is not None)
+        if uri is None:
+            return Next.NEXT_TARGET
+        elsewhere = Destination(destination.target, uri, destination.region)
+        return await self._try_each(elsewhere, await self._locate(elsewhere), redirected=True)
+
+    async def _attempt(
+        self, destination: Destination, hop: Hop, record: AttemptRecord
+    ) -> tuple[Leg | None, Outcome]:
+        endpoint = self._services.endpoint
+        if endpoint.is_own(hop):
+            return None, Unreachable("the target is this proxy itself")
+        try:
+            flow = await endpoint.reach(hop)
+        except WireUnreachable as error:
+            return None, Unreachable(str(error))
+        leg, outcome = await self._invite(destination.uri, flow, record)
+        authorization = self._authorization(outcome, leg, destination.uri)
+        if authorization is not None:
+            # answered once, to the same address and connection: another server would not know the nonce
+            leg, outcome = await self._invite(destination.uri, flow, record, authorization, again=leg)
+        return leg, outcome
+
+    async def _invite(
+        self,
+        uri: SipUri,
+        flow: Flow,
+        record: AttemptRecord,
+        authorization: tuple[tuple[str, str], ...] = (),
+        again: Leg | None = None,
+    ) -> tuple[Leg, Outcome]:
+        outgoing: OutgoingInvite = self.quarry.intent.invite(uri, authorization)
+        leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
+        record.call_id = leg.call_id
+        leg.on_progress = self._on_progress
+        leg.on_late = lambda response: self._on_late(record, response)
+        outcome: Outcome | None = None
+        try:
+            outcome = await self._outcome(leg)
+            return leg, outcome
+        finally:
+            if leg.answer is None or outcome is None:
+                leg.hang_up()
+
+    async def _outcome(self, leg: Leg) -> Outcome:
+        """The two clocks: 4 s for any sign of life, then a while for the first ring. After that, the caller's."""
+        policy = self.quarry.policy
+        try:
+            async with asyncio.timeout(policy.no_reply_timeout):
+                await leg.beyond(Stage.SILENT)
+        except TimeoutError:
+            return Silence()
+        try:
+            async with asyncio.timeout(policy.ring_no_progress_timeout):
+                await leg.beyond(Stage.HEARD)
+        except TimeoutError:
+            return NoProgress()
+        await leg.beyond(Stage.RINGING)
+        return _final(leg)
+
+    def _authorization(self, outcome: Outcome, leg: Leg, uri: SipUri) -> tuple[tuple[str, str], ...] | None:
+        credentials, refusal = self.quarry.credentials, leg.refusal
+        if credentials is None or refusal is None or refusal.response is None:
+            return None
+        names = {401: ("www-authenticate", "Authorization"), 407: ("proxy-authenticate", "Proxy-Authorization")}
+        asked = names.get(refusal.response.status)
+        if asked is None:
+            return None
+        challenges = refusal.response.headers.all(asked[0])
+        request_uri = self.quarry.intent.invite(uri).uri
+        value = answer_challenge(challenges, "INVITE", request_uri, *credentials, self._services.token())
+        return None if value is None else ((asked[1], value),)
+
+    def _begin(self, destination: Destination, hop: Hop | None) -> AttemptRecord:
+        quarry = self.quarry
+        record = AttemptRecord(
+            quarry.call_sid,
+            str(destination.uri),
+            self._services.wall(),
+            trunk_sid=quarry.trunk_sid,
+            policy_sid=quarry.policy.sid or None,
+            target_sid=destination.target.sid or None,
+            region=destination.region,
+            address=f"{hop.transport} {hop.address}:{hop.port}" if hop else None,
+            duration=self._services.endpoint.now,  # the start, until it is finished
+        )
+        self._attempts.append(record)
+        return record
+
+    def _finish(
+        self, record: AttemptRecord, outcome: Outcome, leg: Leg | None = None, redirected: bool = False
+    ) -> Step:
+        pinned = leg is not None and leg.rang
+        step = judge(outcome, self.quarry.policy, pinned=pinned, redirected=redirected)
+        self.outcomes.append(outcome)
+        close_attempt(record, outcome, self._services.endpoint.now)
+        record.code = step.code
+        self._log.info(
+            "attempt.ended",
+            target=record.target,
+            address=record.address,
+            sip_call_id=record.call_id,
+            outcome=record.outcome,
+            status=record.status,
+            seconds=record.duration,
+            then=step.then.name.lower(),
+        )
+        return step
+
+
+def close_attempt(record: AttemptRecord, outcome: Outcome | None, now: float) -> None:
+    """Write down how an attempt ended; `outcome` is None when we left it."""
+    if record.outcome != "pending":
+        return
+    started = now if record.duration is None else record.duration
+    record.duration = round(now - started, 3)
+    match outcome:
+        case FinalResponse(status, reason):
+            record.outcome = "answered" if status < 300 else "refused"
+            record.status, record.reason = status, reason
+        case Silence():
+            record.outcome, record.reason = "no reply", f"nothing heard for {record.duration:g} s"
+        case NoProgress():
+            record.outcome, record.reason = "no progress", "100 and then nothing"
+        case Unresolved(reason):
+            record.outcome, record.reason = "not resolved", reason
+        case Unreachable(cause):
+            record.outcome, record.reason = "unreachable", cause
+        case _:
+            record.outcome = "left"
+
+
+def _final(leg: Leg) -> Outcome:
+    if leg.answer is not None:
+        return FinalResponse(leg.answer.status, leg.answer.reason)
+    refusal = leg.refusal
+    response = refusal.response if refusal else None
+    if response is not None:
+        return FinalResponse(response.status, response.reason, response.retry_after)
+    cause = refusal.cause if refusal else "the leg ended"
+    return Silence() if cause == "timeout" else Unreachable(cause)

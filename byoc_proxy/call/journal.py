@@ -1,0 +1,154 @@
+"""What is written down about one call: its record, its status, and one log event per decision."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from byoc_proxy.call.status import Cause, Status, after, cause_of_refusal
+from byoc_proxy.sip.outputs import By
+from byoc_proxy.storage.record import CallRecord, EventRecord, WebhookRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from byoc_proxy.call.leg import Leg
+    from byoc_proxy.call.services import Services
+    from byoc_proxy.sip.message import Response
+    from byoc_proxy.sip.outputs import Ended
+    from byoc_proxy.storage.record import AttemptRecord
+    from byoc_proxy.trunk.admission import Admit
+    from byoc_proxy.webhook.parameters import CallFacts
+
+_WHO = {By.REMOTE: "caller", By.LOCAL: "proxy", By.TIMEOUT: "timeout"}
+
+
+class Journal:
+    """The record of one call in the making."""
+
+    def __init__(self, services: Services, leg: Leg, admission: Admit, facts: CallFacts) -> None:
+        flow = leg.session.flow
+        trunk, domain = admission.trunk, admission.domain
+        self._services = services
+        self._started = services.endpoint.now
+        self._answered_at: float | None = None
+        self._written = False
+        self.record = CallRecord(
+            call_sid=facts.call_sid,
+            account_sid=facts.account_sid,
+            trunk_sid=trunk.sid,
+            trunk=trunk.friendly_name,
+            domain_sid=domain.sid,
+            domain=domain.domain_name,
+            region=admission.region,
+            direction=facts.direction,
+            caller=facts.caller,
+            called=facts.called,
+            source=f"{flow.transport} {flow.remote[0]}:{flow.remote[1]}",
+            call_id=leg.call_id,
+            username=admission.username,
+            acl_entry=str(admission.acl_entry) if admission.acl_entry else None,
+            decisions=list(admission.trail),
+        )
+        self.log = services.log.bind(call_sid=facts.call_sid, sip_call_id=leg.call_id)
+        self.stage("received")
+        self.log.info(
+            "call.admitted",
+            trunk_sid=trunk.sid,
+            domain=domain.domain_name,
+            caller=facts.caller,
+            called=facts.called,
+            source=self.record.source,
+            decisions=self.record.decisions,
+        )
+
+    @property
+    def status(self) -> str:
+        """The public CallStatus."""
+        return self.record.status
+
+    def stage(self, name: str) -> None:
+        """Note when a stage was first reached."""
+        self.record.stages.setdefault(name, self._services.wall())
+
+    def event(self, code: int, text: str) -> None:
+        """A coded warning or error."""
+        self.record.events.append(EventRecord(code, text, self._services.wall()))
+        self.log.warning("call.event", code=code, text=text)
+
+    @contextmanager
+    def webhook(self, url: str, method: str) -> Iterator[WebhookRecord]:
+        """Note a question to the application and how long its answer took. The query stays out of the record."""
+        asked = WebhookRecord(url.partition("?")[0], method, self._services.wall())
+        self.record.webhooks.append(asked)
+        self.stage("webhook")
+        started = self._services.endpoint.now
+        try:
+            yield asked
+        finally:
+            asked.duration = round(self._services.endpoint.now - started, 4)
+            self.log.info("webhook.answered", url=asked.url, seconds=asked.duration, code=asked.code)
+
+    def answered(self) -> None:
+        self._answered_at = self._services.endpoint.now
+        self.stage("answered")
+        self.record.sip_status = 200
+        self._move(Cause.ANSWERED)
+
+    def refused(self, status: int) -> None:
+        """We are about to refuse the caller."""
+        self.record.sip_status = status
+        self._move(cause_of_refusal(status))
+
+    def callee_ended(self, ended: Ended) -> None:
+        if ended.by is By.REMOTE:
+            self.record.ended_by = "callee"
+            self.record.cause = ended.reason
+        self.log.info("callee.ended", by=ended.by, reason=ended.reason)
+
+    def ended(self, ended: Ended) -> None:
+        """The caller's leg is over."""
+        record = self.record
+        if record.status == Status.RINGING and record.sip_status is None:
+            record.sip_status = 487  # the caller's CANCEL (RFC 3261 §9.2)
+        record.ended_by = record.ended_by or _WHO[ended.by]
+        record.cause = record.cause or ended.reason
+        self._move(Cause.ENDED)
+
+    def late(self, attempt: AttemptRecord, response: Response) -> None:
+        """Something came for an attempt that we had left; if the record is out, a new revision follows."""
+        self.log.warning(
+            "attempt.late", address=attempt.address, status=response.status, sip_attempt_call_id=attempt.call_id
+        )
+        if self._written:
+            self.record.revision += 1
+            self._write()
+
+    def close(self) -> None:
+        """The call is over: write its record."""
+        now = self._services.endpoint.now
+        record = self.record
+        if self._answered_at is not None:
+            record.duration = round(now - self._answered_at, 3)
+        self.stage("ended")
+        self.log.info(
+            "call.ended",
+            status=record.status,
+            sip_status=record.sip_status,
+            ended_by=record.ended_by,
+            cause=record.cause,
+            sip_call_ids=[attempt.call_id for attempt in record.attempts],
+            seconds=round(now - self._started, 3),
+        )
+        self._written = True
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            self._services.records.add(self.record)
+        except OSError as error:
+            # a full disk must not end calls; the log has what the file could not take
+            self.log.error("record.not_written", cause=str(error), record=self.record.as_dict())
+
+    def _move(self, cause: Cause) -> None:
+        self.record.status = after(Status(self.record.status), cause)

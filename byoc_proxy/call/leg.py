@@ -1,0 +1,236 @@
+"""A leg: the face that one SIP session shows to the call.
+
+Verbs are synchronous, never raise and may be said twice. What the far end does comes as hooks, called at once, and
+as two waits: `beyond` (has anything been heard? does it ring? is there a final answer?) and `ended`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from byoc_proxy.sip.outputs import (
+    Acked,
+    Answered,
+    Ended,
+    Progressed,
+    Refused,
+    Replied,
+    Requested,
+)
+from byoc_proxy.sip.uas import UasSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from byoc_proxy.net.endpoint import Endpoint
+    from byoc_proxy.sip.message import Request, Response
+    from byoc_proxy.sip.outputs import Event, Flow
+    from byoc_proxy.sip.session import Fields, Session
+    from byoc_proxy.sip.transaction import ServerTransaction
+    from byoc_proxy.sip.uac import OutgoingInvite
+
+    Done = Callable[[Response | None], None]
+
+
+class Stage(IntEnum):
+    """How far a leg has come."""
+
+    SILENT = 0
+    HEARD = 1  # 100: a sign of life
+    RINGING = 2  # 18x: somebody may be hearing it ring
+    FINAL = 3  # answered or refused
+
+
+_RINGING: Final = range(180, 184)  # what a phone may already be making noise after
+
+
+class Leg:
+    """One session. An outbound leg's outcome is in `answer` or in `refusal` once it is FINAL."""
+
+    __slots__ = (
+        "_endpoint",
+        "_replies",
+        "_waiter",
+        "answer",
+        "ending",
+        "on_acked",
+        "on_ended",
+        "on_late",
+        "on_progress",
+        "on_request",
+        "rang",
+        "refusal",
+        "remote_sdp",
+        "session",
+        "stage",
+    )
+
+    def __init__(self, endpoint: Endpoint, session: Session) -> None:
+        self.session = session
+        self.stage = Stage.SILENT
+        self.rang = False  # somebody may have heard it ring: no failover any more
+        self.answer: Response | None = None
+        self.refusal: Refused | None = None
+        self.ending: Ended | None = None
+        self.remote_sdp = b""  # the far end's last SDP, offer or answer
+        self.on_progress: Callable[[Response], None] | None = None
+        self.on_request: Callable[[Requested], None] | None = None
+        self.on_acked: Callable[[Request], None] | None = None
+        self.on_ended: Callable[[Ended], None] | None = None
+        self.on_late: Callable[[Response], None] | None = None
+        self._endpoint = endpoint
+        self._waiter: asyncio.Future[None] | None = None
+        self._replies: dict[int, Done] = {}
+        session.listener = self._hear
+
+    @classmethod
+    def calling(cls, endpoint: Endpoint, outgoing: OutgoingInvite, flow: Flow, again: Leg | None = None) -> Leg:
+        """An outbound leg: sends the INVITE, `again` in the place of a leg that was asked for credentials."""
+        leg = cls(endpoint, endpoint.invite(outgoing, flow, again.session if again else None))
+        endpoint.flush()
+        return leg
+
+    @property
+    def call_id(self) -> str:
+        return self.session.call_id
+
+    @property
+    def answered(self) -> bool:
+        """Inbound: we have answered the INVITE."""
+        return isinstance(self.session, UasSession) and self.session.invite.answered
+
+    # --- verbs ---------------------------------------------------------------------------------------------
+
+    def progress(self, status: int, body: bytes = b"", headers: Fields = ()) -> None:
+        """Inbound: send a 101-199, with early media's SDP or without."""
+        if isinstance(self.session, UasSession):
+            self.session.progress(status, self._endpoint.now, body, headers)
+            self._endpoint.flush()
+
+    def accept(self, body: bytes, headers: Fields = ()) -> None:
+        """Inbound: answer the INVITE."""
+        if isinstance(self.session, UasSession) and not self.session.invite.answered:
+            self.session.answer(body, self._endpoint.now, headers)
+            self.stage = Stage.FINAL
+            self._endpoint.flush()
+
+    def refuse(self, status: int, reason: str | None = None, headers: Fields = ()) -> None:
+        """Inbound: refuse the INVITE; nothing happens once it is answered."""
+        if isinstance(self.session, UasSession):
+            self.session.refuse(status, self._endpoint.now, reason, headers)
+            self._endpoint.flush()
+
+    def hang_up(self, reason: str = "") -> None:
+        """End the leg, whatever that takes. `reason` is a Reason header (RFC 3326)."""
+        self.session.hang_up(self._endpoint.now, reason)
+        self._endpoint.flush()
+
+    def offer(self, body: bytes, done: Done, headers: Fields = ()) -> None:
+        """Send a re-INVITE; `done` hears its final response, None when there is none or it could not be sent."""
+        self._await_reply(self.session.offer(body, self._endpoint.now, headers), done)
+
+    def transact(self, method: str, body: bytes, done: Done, headers: Fields = ()) -> None:
+        """Send another in-dialog request; `done` as above."""
+        self._await_reply(self.session.transact(method, body, self._endpoint.now, headers), done)
+
+    def reply(self, transaction: ServerTransaction, status: int, body: bytes = b"", headers: Fields = ()) -> None:
+        """Answer an in-dialog request of the far end."""
+        self.session.reply(transaction, status, body, self._endpoint.now, headers)
+        self._endpoint.flush()
+
+    def acknowledge(self, body: bytes) -> None:
+        """Send the ACK with the answer to an offer that came in a 2xx; without such a 2xx nothing happens."""
+        self.session.acknowledge(body, self._endpoint.now)
+        self._endpoint.flush()
+
+    # --- waits ---------------------------------------------------------------------------------------------
+
+    async def beyond(self, stage: Stage) -> None:
+        """Wait until the leg has come further than `stage`."""
+        while self.stage <= stage:
+            await self._change()
+
+    async def ended(self) -> Ended:
+        """Wait until the leg is over for us."""
+        while self.ending is None:
+            await self._change()
+        return self.ending
+
+    async def _change(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    # --- events --------------------------------------------------------------------------------------------
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case Progressed(_, response, late):
+                self._progressed(response, late)
+            case Answered(_, response, late):
+                self._answered(response, late)
+            case Refused():
+                self.refusal = event
+                self._advance(Stage.FINAL)
+            case Acked(_, request):
+                self.remote_sdp = request.sdp or self.remote_sdp
+                if self.on_acked is not None:
+                    self.on_acked(request)
+            case Requested():
+                self._requested(event)
+            case Replied(_, ticket, response):
+                self._replied(ticket, response)
+            case Ended():
+                self.ending = event
+                self._advance(self.stage)
+                if self.on_ended is not None:
+                    self.on_ended(event)
+
+    def _progressed(self, response: Response, late: bool) -> None:
+        if late:
+            if self.on_late is not None:
+                self.on_late(response)
+            return
+        self.remote_sdp = response.sdp or self.remote_sdp
+        self.rang = self.rang or response.status in _RINGING
+        self._advance(Stage.RINGING if self.rang else Stage.HEARD)
+        if self.on_progress is not None and response.status > 100:
+            self.on_progress(response)
+
+    def _answered(self, response: Response, late: bool) -> None:
+        if late:
+            if self.on_late is not None:
+                self.on_late(response)
+            return
+        self.answer = response
+        self.remote_sdp = response.sdp or self.remote_sdp
+        self._advance(Stage.FINAL)
+
+    def _requested(self, event: Requested) -> None:
+        self.remote_sdp = event.request.sdp or self.remote_sdp
+        if self.on_request is not None:
+            self.on_request(event)
+        else:
+            # nobody is at the other end of this leg now: it may be asked again (RFC 3261 §14.2)
+            self.reply(event.transaction, 491 if event.request.method == "INVITE" else 480)
+
+    def _advance(self, stage: Stage) -> None:
+        self.stage = max(self.stage, stage)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _await_reply(self, ticket: int, done: Done) -> None:
+        # the events of the verb are still in the core's queue: `done` is in place before they are handed out
+        self._replies[ticket] = done
+        self._endpoint.flush()
+
+    def _replied(self, ticket: int, response: Response | None) -> None:
+        if response is not None:
+            self.remote_sdp = response.sdp or self.remote_sdp
+        done = self._replies.pop(ticket, None)
+        if done is not None:
+            done(response)

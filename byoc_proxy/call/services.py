@@ -1,0 +1,39 @@
+"""What the calls of a process share: put together once by the composition root, handed to every call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from byoc_proxy.net.endpoint import Endpoint
+    from byoc_proxy.sip.locate import Hop
+    from byoc_proxy.sip.uri import SipUri
+    from byoc_proxy.storage.store import CallStore
+    from byoc_proxy.trunk.directory import Directories
+    from byoc_proxy.trunk.origination import RestingAddresses
+    from byoc_proxy.webhook.client import Webhooks
+
+
+class Resolver(Protocol):
+    """Turns a URI into hops (RFC 3263); raises `sip.locate.NotLocated`."""
+
+    async def locate(self, uri: SipUri) -> list[Hop]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`token` gives 32 unguessable hex digits, `wall` seconds since 1970, `draw` floats in [0, 1)."""
+
+    endpoint: Endpoint
+    directories: Directories
+    webhooks: Webhooks
+    resolver: Resolver
+    resting: RestingAddresses
+    records: CallStore
+    token: Callable[[], str]
+    wall: Callable[[], float]
+    draw: Callable[[], float]
+    log: Any

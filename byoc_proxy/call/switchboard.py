@@ -1,0 +1,76 @@
+"""The live calls: takes them in, counts them, finds them, and lets them end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from byoc_proxy.call.inbound import open_inbound
+from byoc_proxy.trunk.admission import Admit
+
+if TYPE_CHECKING:
+    from byoc_proxy.call.call import Call
+    from byoc_proxy.call.services import Services
+    from byoc_proxy.sip.outputs import Invited
+
+
+class Switchboard:
+    """Owns the task of every call. Limits are derived from the live table, never counted by hand."""
+
+    retry_after = 5  # seconds, in a 503
+
+    def __init__(self, max_calls: int) -> None:
+        self.calls: dict[str, Call] = {}
+        self.draining = False
+        self._max_calls = max_calls
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def serve(self, services: Services) -> None:
+        """Take calls from the endpoint of `services`."""
+        self._services = services
+        services.endpoint.on_invited = self._take
+
+    def refusal(self) -> str | None:
+        """Why no new call is taken now, or None."""
+        if self.draining:
+            return "Draining"
+        if len(self.calls) >= self._max_calls:
+            return "Too Many Calls"
+        return None
+
+    def find(self, call_sid: str) -> Call | None:
+        """A live call."""
+        return self.calls.get(call_sid)
+
+    async def drain(self, grace: float) -> None:
+        """Take no more calls, give the live ones `grace` seconds, then hang up the rest."""
+        self.draining = True
+        try:
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
+        except TimeoutError:
+            for call in list(self.calls.values()):
+                call.end()
+            await self._idle.wait()
+
+    def _take(self, invited: Invited) -> None:
+        admission = invited.admission
+        if not isinstance(admission, Admit):
+            raise TypeError(f"the screen admitted with {admission!r}")
+        call = open_inbound(self._services, invited, admission)
+        self.calls[call.sid] = call
+        self._idle.clear()
+        task = asyncio.get_running_loop().create_task(self._run(call), name=call.sid)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, call: Call) -> None:
+        try:
+            await call.run()
+        finally:
+            call.journal.close()
+            del self.calls[call.sid]
+            if not self.calls:
+                self._idle.set()

@@ -1,0 +1,96 @@
+"""The record of a call: what happened, when, and why, as one JSON object.
+
+Moments are kept as seconds since 1970 and written as ISO 8601 in UTC with milliseconds; durations are seconds.
+Nothing secret is ever put in: no token, password, digest response or cookie.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    """One INVITE to one address of one target, or the reason why there was none."""
+
+    call_sid: str
+    target: str
+    started_at: float
+    trunk_sid: str | None = None
+    policy_sid: str | None = None
+    target_sid: str | None = None
+    region: str | None = None
+    address: str | None = None
+    call_id: str | None = None
+    outcome: str = "pending"
+    status: int | None = None
+    reason: str = ""
+    code: int | None = None
+    duration: float | None = None
+    late: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class WebhookRecord:
+    """One question to the application."""
+
+    url: str
+    method: str
+    started_at: float
+    duration: float | None = None
+    code: int | None = None
+
+
+@dataclass(slots=True)
+class EventRecord:
+    """A coded warning or error."""
+
+    code: int
+    text: str
+    at: float
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """One inbound call, from its INVITE to the end of its last leg."""
+
+    call_sid: str
+    account_sid: str
+    trunk_sid: str
+    trunk: str
+    domain_sid: str
+    domain: str
+    region: str
+    direction: str
+    caller: str
+    called: str
+    source: str
+    call_id: str
+    username: str | None = None
+    acl_entry: str | None = None
+    decisions: list[str] = field(default_factory=list)
+    stages: dict[str, float] = field(default_factory=dict)
+    webhooks: list[WebhookRecord] = field(default_factory=list)
+    attempts: list[AttemptRecord] = field(default_factory=list)
+    events: list[EventRecord] = field(default_factory=list)
+    status: str = "ringing"
+    sip_status: int | None = None
+    cause: str = ""
+    ended_by: str = ""
+    duration: float = 0.0
+    revision: int = 1
+
+    def as_dict(self) -> dict[str, object]:
+        """The record under its published names: `from` and `to` are what the columns are called."""
+        fields = asdict(self)
+        fields["stages"] = {stage: timestamp(at) for stage, at in self.stages.items()}
+        for part, moment in (("webhooks", "started_at"), ("attempts", "started_at"), ("events", "at")):
+            for entry in fields[part]:
+                entry[moment] = timestamp(entry[moment])
+        return {{"caller": "from", "called": "to"}.get(name, name): value for name, value in fields.items()}
+
+
+def timestamp(wall: float) -> str:
+    """ISO 8601 in UTC with milliseconds."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
