@@ -1,0 +1,86 @@
+"""The command line: run, check, demo, version. Exit codes: 0 well, 1 failed, 2 the configuration is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from byoc_proxy import __version__
+from byoc_proxy.config.load import ConfigProblems, Loaded, load
+
+FAILED = 1
+WRONG_CONFIG = 2
+
+app = typer.Typer(
+    help="Self-hosted BYOC trunking for programmable voice.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ConfigFile = Annotated[Path, typer.Argument(help="The configuration file, YAML.", show_default=False)]
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file, YAML.")],
+) -> None:
+    """Run the daemon until SIGTERM. SIGHUP reloads the trunks, domains, lists and policies of the file."""
+    from byoc_proxy.app import fast_loop, serve  # the other commands start faster without it
+
+    _loaded(config)
+    try:
+        with asyncio.Runner(loop_factory=fast_loop()) as runner:
+            runner.run(serve(config, os.environ))
+    except OSError as error:
+        typer.echo(f"byoc-proxy: {error.strerror or error}", err=True)
+        raise typer.Exit(FAILED) from error
+
+
+@app.command()
+def check(config: ConfigFile) -> None:
+    """Judge a configuration file without running it: every problem with its line, and warnings."""
+    loaded = _loaded(config)
+    for warning in loaded.warnings:
+        typer.echo(f"{warning} (warning)", err=True)
+    resources = loaded.resources
+    typer.echo(
+        f"{config}: good: {len(resources.trunks)} trunks, {len(resources.domains)} domains, "
+        f"{len(resources.connection_policies)} connection policies, {len(loaded.warnings)} warnings"
+    )
+
+
+@app.command()
+def demo() -> None:
+    """Place one call between two carriers of our own on loopback, and show what was said and decided."""
+    from byoc_proxy.demo.play import play
+
+    raise typer.Exit(asyncio.run(play()))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"byoc-proxy {__version__}")
+
+
+def _loaded(config: Path) -> Loaded:
+    try:
+        return load(config, os.environ)
+    except ConfigProblems as error:
+        for problem in error.problems:
+            typer.echo(problem, err=True)
+        typer.echo(f"byoc-proxy: {len(error.problems)} problems in {config}", err=True)
+        raise typer.Exit(WRONG_CONFIG) from error
+
+
+def main() -> None:
+    """The `byoc-proxy` command."""
+    app(prog_name="byoc-proxy")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How the process tells what it does."""

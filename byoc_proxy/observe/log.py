@@ -1,0 +1,31 @@
+"""Structured logs: one JSON object (or one console line) per event, on standard output."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import structlog
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
+
+_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+def configured(level: Literal["debug", "info", "warning", "error"], form: Literal["json", "console"]) -> Any:
+    """A logger for the whole process. Secrets never reach it: nobody passes one."""
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    if form == "json":
+        processors.append(structlog.processors.JSONRenderer())
+    else:
+        processors.append(structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=20))
+    return structlog.wrap_logger(
+        structlog.WriteLogger(sys.stdout),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+    )
