@@ -1,0 +1,214 @@
+"""Whole calls between foreign carriers through the real daemon: stock SIPp on both sides, a webhook in the middle."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import AUTH_TOKEN, DOMAIN, configuration, daemon, until
+from tests.support.peers import SDP, CallerSide, reply, udp_peer
+from tests.support.sipp import Sipp, Transport, free_port
+from tests.support.voice_app import voice_app
+
+pytestmark = pytest.mark.wire
+
+TRUNK_SID = "BYaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+DIAL_OUT = f'<Response><Dial><Number byoc="{TRUNK_SID}">+15550199</Number></Dial></Response>'
+SUFFIX: dict[Transport, str] = {"u1": "", "t1": ";transport=tcp"}
+PROTOCOLS: dict[Transport, str] = {"u1": "udp", "t1": "tcp"}
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"])
+async def test_a_call_is_challenged_asks_the_application_and_leaves_on_the_trunk(
+    tmp_path: Path, transport: Transport
+) -> None:
+    sipp = Sipp(tmp_path)
+    async with voice_app(AUTH_TOKEN) as app, sipp.uas("uas_answer.xml", transport=transport) as callee:
+        host, port = callee.address
+        url = app.answers("/voice", DIAL_OUT)
+        document = configuration(f"sip:{host}:{port}{SUFFIX[transport]}", voice_url=url, sid=TRUNK_SID)
+        document["domains"]["acme"]["credential_lists"] = ["sbcs"]
+        document["credential_lists"] = {"sbcs": {"credentials": [{"username": "sbc1", "password": "Secret-12345x"}]}}
+        async with daemon(tmp_path, document) as proxy:
+            report = await sipp.uac(
+                "uac_407.xml", proxy.udp, credentials=("sbc1", "Secret-12345x"), transport=transport, hold=0.05
+            )
+            record = await proxy.record()
+    assert (report.exit_code, report.retransmissions) == (0, 0), report.errors + report.messages
+    assert callee.report is not None
+    assert (callee.report.successful, callee.report.retransmissions) == (1, 0), callee.report.errors
+    asked = app.asked[0].params
+    assert (asked["From"], asked["To"], asked["CallStatus"]) == ("+15550177", "+15550100", "ringing")
+    assert record["status"] == "completed"
+    assert record["username"] == "sbc1"
+    assert [attempt["outcome"] for attempt in record["attempts"]] == ["answered"]
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"])
+@pytest.mark.parametrize(
+    ("caller", "callee", "final", "status"),
+    [
+        pytest.param("uac_plain.xml", "uas_answer.xml", 0, "completed", id="the caller hangs up"),
+        pytest.param("uac_hung_up.xml", "uas_hangup.xml", 0, "completed", id="the callee hangs up"),
+        pytest.param("uac_held.xml", "uas_reinvite.xml", 0, "completed", id="the callee puts the call on hold"),
+        pytest.param("uac_cancel.xml", "uas_ringing_forever.xml", 0, "no-answer", id="the caller gives up: 487"),
+        pytest.param("uac_refused.xml", "uas_refuse.xml", 486, "busy", id="the callee is busy: 486"),
+        pytest.param("uac_refused.xml", "uas_refuse.xml", 404, "no-answer", id="nobody has this number: 404"),
+    ],
+)
+async def test_both_sides_of_a_call_see_it_through(
+    tmp_path: Path, caller: str, callee: str, final: int, status: str, transport: Transport
+) -> None:
+    sipp = Sipp(tmp_path)
+    async with sipp.uas(callee, transport=transport, final=final, hold=0.05) as uas:
+        host, port = uas.address
+        document = configuration(f"sip:{host}:{port}{SUFFIX[transport]}")
+        async with daemon(tmp_path, document) as proxy:
+            report = await sipp.uac(caller, proxy.udp, transport=transport, final=final, hold=0.1)
+            record = await proxy.record()
+    assert (report.exit_code, report.retransmissions) == (0, 0), report.errors + report.messages
+    assert uas.report is not None
+    assert (uas.report.successful, uas.report.failed) == (1, 0), uas.report.errors + uas.report.messages
+    assert record["status"] == status
+
+
+@pytest.mark.parametrize(("inside", "outside"), [("u1", "t1"), ("t1", "u1")])
+async def test_a_call_changes_its_transport_on_the_way(
+    tmp_path: Path, inside: Transport, outside: Transport
+) -> None:
+    sipp = Sipp(tmp_path)
+    async with sipp.uas("uas_hangup.xml", transport=outside, hold=0.05) as uas:
+        host, port = uas.address
+        async with daemon(tmp_path, configuration(f"sip:{host}:{port}{SUFFIX[outside]}")) as proxy:
+            report = await sipp.uac("uac_hung_up.xml", proxy.udp, transport=inside)
+    assert report.exit_code == 0, report.errors + report.messages
+    assert uas.report is not None
+    assert uas.report.successful == 1, uas.report.errors + uas.report.messages
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"])
+async def test_sipps_own_caller_and_callee_reach_a_domain_by_its_static_address(
+    tmp_path: Path, transport: Transport
+) -> None:
+    # `sipp -sn uac` writes the address that it sends to into the Request-URI
+    callee_port, caller_port = (free_port(host, transport) for host in ("127.0.0.20", "127.0.0.2"))
+    document = configuration(f"sip:127.0.0.20:{callee_port}{SUFFIX[transport]}")
+    document["accounts"]["acme"] |= {"static_ip": True, "interconnect": ["127.0.0.0/8"]}
+    document["domains"]["acme"]["static_ips"] = ["127.0.0.10"]
+    common = ("-nostdin", "-t", transport, "-timeout", "20", "-trace_err")
+    async with daemon(tmp_path, document) as proxy:
+        uas = await _sipp(tmp_path / "uas", "-sn", "uas", "-i", "127.0.0.20", "-p", str(callee_port), *common)
+        try:
+            address = (PROTOCOLS[transport], "127.0.0.20", callee_port)
+            await until(lambda: address in _sockets(uas.pid) or None, 5, lambda: "SIPp did not start")
+            uac = await _sipp(
+                tmp_path / "uac",
+                *("-sn", "uac", "-i", "127.0.0.2", "-p", str(caller_port), "-m", "5", "-r", "10", "-d", "50"),
+                *common,
+                f"{proxy.udp[0]}:{proxy.udp[1]}",
+            )
+            code = await asyncio.wait_for(uac.wait(), 20)
+            records = await proxy.records(5)
+        finally:
+            uas.kill()
+            await uas.wait()
+    assert code == 0
+    assert [record["status"] for record in records] == ["completed"] * 5
+
+
+async def test_a_probe_with_sipsak_is_answered(tmp_path: Path) -> None:
+    binary = shutil.which("sipsak")
+    assert binary is not None, "sipsak is not installed: apt-get install sipsak"
+    async with daemon(tmp_path, configuration("sip:127.0.0.20:5060")) as proxy:
+        host, port = proxy.udp
+        probe = await asyncio.create_subprocess_exec(
+            *(binary, "-vv", "-s", f"sip:{host}:{port}"), stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await asyncio.wait_for(probe.communicate(), 10)
+    assert probe.returncode == 0, said
+    assert b"SIP/2.0 200" in said
+    assert b"Allow: INVITE" in said
+
+
+async def test_one_process_listens_on_udp_and_tcp_at_the_same_port(tmp_path: Path) -> None:
+    async with daemon(tmp_path, configuration("sip:127.0.0.20:5060")) as proxy:
+        sockets = _sockets(proxy.pid)
+    assert ("udp", *proxy.udp) in sockets
+    assert ("tcp", *proxy.tcp) in sockets
+
+
+async def test_a_caller_behind_a_nat_is_answered_where_it_spoke_from_and_by_the_socket_it_spoke_to(
+    tmp_path: Path,
+) -> None:
+    document = configuration("sip:127.0.0.20:5060", voice_twiml="<Response><Reject/></Response>")
+    async with daemon(tmp_path, document) as proxy, udp_peer() as carrier:
+        call = CallerSide(carrier, proxy.udp)
+        call.invite(via="SIP/2.0/UDP 192.168.7.7:5060;rport")
+        refusal = await carrier.hear("404 INVITE")
+        call.ack(refusal)
+    assert refusal.source == proxy.udp
+    assert f";rport={carrier.address[1]}" in refusal.get("via")
+    assert f";received={carrier.address[0]}" in refusal.get("via")
+
+
+async def test_a_caller_without_rport_is_answered_at_the_port_of_its_via(tmp_path: Path) -> None:
+    document = configuration("sip:127.0.0.20:5060", voice_twiml="<Response><Reject/></Response>")
+    async with daemon(tmp_path, document) as proxy, udp_peer() as sends, udp_peer() as listens:
+        call = CallerSide(sends, proxy.udp)
+        call.invite(via=f"SIP/2.0/UDP {listens.sent_by}")  # it sends from another port (RFC 3261 §18.2.2)
+        refusal = await listens.hear("404 INVITE")
+        call.ack(refusal)
+    assert refusal.source == proxy.udp
+    assert sends.heard == []
+
+
+async def test_a_call_passes_over_ipv6(tmp_path: Path) -> None:
+    async with udp_peer("::1") as carrier, udp_peer("::1") as callee:
+        document = configuration(f"sip:{callee.sent_by}", host="::1")
+        async with daemon(tmp_path, document) as proxy:
+            call = CallerSide(carrier, proxy.udp)
+            call.invite()
+            invite = await callee.hear("INVITE")
+            callee.send(reply(invite, 200, contact=callee.contact, body=SDP), invite.source)
+            answer = await carrier.hear("200 INVITE")
+            call.ack(answer)
+            await callee.hear("ACK")
+            call.bye(answer)
+            bye = await callee.hear("BYE")
+            callee.send(reply(bye, 200), bye.source)
+            await carrier.hear("200 BYE")
+            record = await proxy.record()
+    assert invite.get("via").startswith(f"SIP/2.0/UDP [::1]:{proxy.udp[1]};")
+    assert answer.get("contact") == f"<sip:[::1]:{proxy.udp[1]}>"
+    assert record["source"].startswith("UDP ::1:")
+
+
+async def test_the_record_is_on_disk_as_soon_as_the_call_has_ended(tmp_path: Path) -> None:
+    document = configuration("sip:127.0.0.20:5060", voice_twiml="<Response><Reject reason='busy'/></Response>")
+    async with daemon(tmp_path, document) as proxy, udp_peer() as carrier:
+        call = CallerSide(carrier, proxy.udp)
+        call.invite()
+        call.ack(await carrier.hear("486 INVITE"))
+        record = await proxy.record(within=0.5)  # nothing but the end of the call made it write
+    assert (record["status"], record["call_id"], record["domain"]) == ("busy", call.call_id, DOMAIN)
+
+
+async def _sipp(directory: Path, *arguments: str) -> asyncio.subprocess.Process:
+    directory.mkdir()
+    quiet = asyncio.subprocess.DEVNULL
+    return await asyncio.create_subprocess_exec("sipp", *arguments, cwd=directory, stdout=quiet, stderr=quiet)
+
+
+def _sockets(pid: int) -> set[tuple[str, str, int]]:
+    """The IPv4 sockets of a process: its descriptors name inodes, the kernel's tables name those."""
+    inodes = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    held = set()
+    for protocol in ("udp", "tcp"):
+        for line in Path(f"/proc/{pid}/net/{protocol}").read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            if f"socket:[{fields[9]}]" in inodes:
+                host, port = fields[1].split(":")
+                octets = int(host, 16).to_bytes(4, "little")
+                held.add((protocol, ".".join(map(str, octets)), int(port, 16)))
+    return held

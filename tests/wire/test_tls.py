@@ -1,0 +1,200 @@
+"""SIP over TLS, in and out: certificates that hold, certificates that do not, and domains that insist on it."""
+
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.support.daemon import Document, configuration, daemon
+from tests.support.peers import (
+    SDP,
+    SECURE_SDP,
+    CallerSide,
+    Heard,
+    StreamHost,
+    reply,
+    stream_host,
+    stream_peer,
+    udp_peer,
+)
+from tests.support.sipp import free_port
+from tests.support.zone import DnsServer, Zone
+
+pytestmark = pytest.mark.wire
+
+GATEWAY = "gw.carrier.test"
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate authority that both sides may trust, and its file."""
+
+    ca: trustme.CA
+    file: Path
+
+    @classmethod
+    def made(cls, directory: Path) -> "Authority":
+        ca = trustme.CA()
+        ca.cert_pem.write_to_path(directory / "ca.pem")
+        return cls(ca, directory / "ca.pem")
+
+    def host(self, name: str) -> ssl.SSLContext:
+        """The context of a far end that is `name`."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert(name).configure_cert(context)
+        return context
+
+    def client(self) -> ssl.SSLContext:
+        """The context of a far end that trusts this authority."""
+        return ssl.create_default_context(cafile=str(self.file))
+
+    def secure(self, document: Document, directory: Path) -> Document:
+        """Give the document a TLS listener for acme.sip.example.test, and trust in this authority."""
+        certificate = self.ca.issue_cert("acme.sip.example.test", "127.0.0.10")
+        certificate.private_key_pem.write_to_path(directory / "key.pem")
+        certificate.cert_chain_pems[0].write_to_path(directory / "cert.pem")
+        bind = f"127.0.0.10:{free_port('127.0.0.10', 't1')}"
+        document["listeners"].append(
+            {"transport": "tls", "bind": bind, "certificate": "cert.pem", "private_key": "key.pem"}
+        )
+        document["tls_client"] = {"ca_file": str(self.file)}
+        return document
+
+
+async def test_a_call_comes_in_over_tls_and_leaves_over_udp(tmp_path: Path) -> None:
+    authority = Authority.made(tmp_path)
+    async with udp_peer("127.0.0.20") as callee:
+        document = authority.secure(configuration(f"sip:{callee.sent_by}"), tmp_path)
+        async with (
+            daemon(tmp_path, document) as proxy,
+            stream_peer(proxy.tls, tls=authority.client(), server_name="acme.sip.example.test") as carrier,
+        ):
+            call = CallerSide(carrier, proxy.tls)
+            call.invite()
+            invite = await callee.hear("INVITE")
+            callee.send(reply(invite, 200, contact=callee.contact, body=SDP), invite.source)
+            answer = await carrier.hear("200 INVITE")
+            call.ack(answer)
+            await callee.hear("ACK")
+            callee.send(
+                CallerSide(callee, proxy.udp).text("OPTIONS"), invite.source
+            )  # the listeners live side by side
+            await callee.hear("200 OPTIONS")
+            call.bye(answer)
+            await carrier.hear("200 BYE")
+            record = await proxy.record()
+    assert answer.get("contact") == f"<sip:127.0.0.10:{proxy.tls[1]};transport=tls>"
+    assert answer.get("via").startswith("SIP/2.0/TLS ")
+    assert record["source"].startswith("TLS 127.0.0.2:")
+
+
+async def test_a_call_leaves_over_tls_to_a_gateway_whose_certificate_names_it(tmp_path: Path) -> None:
+    authority = Authority.made(tmp_path)
+    async with stream_host("127.0.0.21", tls=authority.host(GATEWAY)) as gateway:
+        invite, record = await _call_by_name(tmp_path, authority, gateway)
+    assert invite.get("via").startswith("SIP/2.0/TLS 127.0.0.10:")
+    assert [attempt["outcome"] for attempt in record["attempts"]] == ["refused"]
+    assert record["attempts"][0]["status"] == 486
+
+
+async def _call_by_name(tmp_path: Path, authority: Authority, gateway: StreamHost) -> tuple[Heard, Document]:
+    port = gateway.address[1]
+    async with DnsServer(Zone().host(GATEWAY, "127.0.0.21")) as dns, udp_peer() as carrier:
+        document = authority.secure(configuration(f"sip:{GATEWAY}:{port};transport=tls"), tmp_path)
+        document["dns"] = {"nameservers": [dns.address]}
+        async with daemon(tmp_path, document) as proxy:
+            call = CallerSide(carrier, proxy.udp)
+            call.invite()
+            link = await gateway.accept()
+            invite = await link.hear("INVITE")
+            link.send(reply(invite, 486))
+            call.ack(await carrier.hear("486 INVITE"))
+            return invite, await proxy.record()
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "reason"),
+    [
+        pytest.param("other.carrier.test", True, "CERTIFICATE_VERIFY_FAILED", id="it names somebody else"),
+        pytest.param(GATEWAY, False, "CERTIFICATE_VERIFY_FAILED", id="nobody we trust vouches for it"),
+    ],
+)
+async def test_a_gateway_with_a_certificate_that_does_not_hold_is_passed_over_at_once(
+    tmp_path: Path, name: str, trusted: bool, reason: str
+) -> None:
+    authority = Authority.made(tmp_path)
+    vouching = authority.ca if trusted else trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    vouching.issue_cert(name).configure_cert(context)
+    zone = Zone().host(GATEWAY, "127.0.0.21")
+    async with (
+        DnsServer(zone) as dns,
+        stream_host("127.0.0.21", tls=context) as gateway,
+        udp_peer("127.0.0.22") as callee,
+        udp_peer() as carrier,
+    ):
+        target = f"sip:{GATEWAY}:{gateway.address[1]};transport=tls"
+        document = authority.secure(configuration(target, f"sip:{callee.sent_by}"), tmp_path)
+        document["dns"] = {"nameservers": [dns.address]}
+        async with daemon(tmp_path, document) as proxy:
+            call = CallerSide(carrier, proxy.udp)
+            call.invite()
+            invite = await callee.hear("INVITE", 2)
+            callee.send(reply(invite, 486), invite.source)
+            call.ack(await carrier.hear("486 INVITE"))
+            record = await proxy.record()
+    first = record["attempts"][0]
+    assert first["outcome"] == "unreachable"
+    assert reason in first["reason"]
+    assert first["duration"] < 1.0
+    assert all(link.heard == [] for link in gateway.connections)
+
+
+async def test_tls_1_1_is_refused_and_1_2_is_not(tmp_path: Path) -> None:
+    authority = Authority.made(tmp_path)
+    client = authority.client()
+    client.set_ciphers("DEFAULT:@SECLEVEL=0")  # else our side would refuse before it asked
+    async with daemon(tmp_path, authority.secure(configuration("sip:127.0.0.20:5060"), tmp_path)) as proxy:
+        client.maximum_version = ssl.TLSVersion.TLSv1_2
+        async with stream_peer(proxy.tls, tls=client, server_name="acme.sip.example.test") as peer:
+            peer.send(CallerSide(peer, proxy.tls).text("OPTIONS"))
+            await peer.hear("200 OPTIONS")
+        with pytest.warns(DeprecationWarning):
+            client.minimum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.warns(DeprecationWarning):
+            client.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises((ssl.SSLError, ConnectionError)) as refusal:
+            async with stream_peer(proxy.tls, tls=client, server_name="acme.sip.example.test"):
+                pytest.fail("the handshake was accepted")
+    assert "NO_PROTOCOLS_AVAILABLE" not in str(refusal.value), "this side refused, not the proxy"
+
+
+async def test_a_secure_domain_says_why_it_refuses_and_takes_tls_with_srtp(tmp_path: Path) -> None:
+    authority = Authority.made(tmp_path)
+    async with udp_peer("127.0.0.20") as callee, udp_peer() as plain:
+        document = authority.secure(configuration(f"sip:{callee.sent_by}"), tmp_path)
+        document["domains"]["acme"]["secure"] = True
+        async with (
+            daemon(tmp_path, document) as proxy,
+            stream_peer(proxy.tls, tls=authority.client(), server_name="acme.sip.example.test") as tls,
+        ):
+            in_clear = CallerSide(plain, proxy.udp)
+            in_clear.invite(body=SECURE_SDP)
+            no_transport = await plain.hear("488 INVITE")
+            in_clear.ack(no_transport)
+            half = CallerSide(tls, proxy.tls)
+            half.invite(body=SDP)
+            no_media = await tls.hear("488 INVITE")
+            half.ack(no_media)
+            whole = CallerSide(tls, proxy.tls)
+            whole.invite(body=SECURE_SDP)
+            invite = await callee.hear("INVITE")
+            callee.send(reply(invite, 486), invite.source)
+            whole.ack(await tls.hear("486 INVITE"))
+    assert "Secure SIP transport required" in no_transport.start
+    assert no_transport.get("x-byoc-error").startswith("32209 ")
+    assert "Secure media required" in no_media.start
+    assert no_media.get("x-byoc-error").startswith("32208 ")
+    assert invite.body == SECURE_SDP
