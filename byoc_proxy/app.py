@@ -120,9 +120,7 @@ class Node:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace + TIMEOUT) as self._patience:
                 await self.switchboard.drain(grace)
-                while self.endpoint.core.sessions:
-                    # sessions end by timers and messages that have no waiter; a look each T1/5 is soon enough
-                    await asyncio.sleep(0.1)
+                await self.endpoint.quiet()
         self._patience = None
         await self.switchboard.drain(0)
         await self.endpoint.close()

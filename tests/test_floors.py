@@ -30,8 +30,8 @@ def floor(*below: str, pure: bool = False, foreign: tuple[str, ...] | None = Non
 
 
 OUTSIDE_WORLD = ("sip", "trunk.model", "twiml.verbs")
-BELOW_CALL = ("sip", "net", "trunk", "twiml", "webhook", "media", "storage")
-BELOW_APP = (*BELOW_CALL, "call", "config")
+BELOW_CALL = ("sip", "net", "trunk", "twiml", "webhook", "storage")
+BELOW_APP = (*BELOW_CALL, "call", "config", "observe")
 
 FLOORS = {
     "sip": floor(pure=True, foreign=()),
@@ -39,10 +39,10 @@ FLOORS = {
     "twiml": floor("sip", pure=True, foreign=()),
     "net": floor("sip"),
     "webhook": floor(*OUTSIDE_WORLD),
-    "media": floor(*OUTSIDE_WORLD),
     "storage": floor(*OUTSIDE_WORLD),
     "call": floor(*BELOW_CALL),
     "config": floor("sip", "trunk"),
+    "observe": floor(),
     "app": floor(*BELOW_APP),
     "demo": floor(*BELOW_APP, "app"),
     "__main__": floor(*BELOW_APP, "app", "demo"),
@@ -61,6 +61,7 @@ MAY_CREATE_TASKS = {
     "byoc_proxy/net/dns.py": "one query is shared by all who wait for it",
     "byoc_proxy/net/stream.py": "a connection attempt is shared by all who send through it",
     "byoc_proxy/call/switchboard.py": "a call outlives the datagram that began it",
+    "byoc_proxy/call/call.py": "the caller leaving becomes a child of the call's own group, and so ends it",
     "byoc_proxy/app.py": "the root of the tree",
 }
 

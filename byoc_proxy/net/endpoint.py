@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.net.wire import Unreachable, Wire
 from byoc_proxy.sip.outputs import Dropped, Invited, Send
+from byoc_proxy.sip.uri import bracketed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,14 +31,18 @@ class Endpoint:
         self._on_dropped = on_dropped
         self._loop = asyncio.get_running_loop()
         self._by_address: dict[tuple[str, Address], Wire] = {}
+        self._own: set[tuple[str, str]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._draining = False
+        self._quiet: asyncio.Future[None] | None = None
 
     def add(self, wire: Wire) -> None:
         """Serve a listener."""
         self.wires.append(wire)
         self._by_address[(wire.transport, wire.local)] = wire
+        host, port = wire.local
+        self._own |= {(wire.transport, wire.sent_by), (wire.transport, f"{bracketed(host)}:{port}")}
 
     @property
     def now(self) -> float:
@@ -80,6 +85,8 @@ class Endpoint:
                         output.session.listener(output)
         finally:
             self._draining = False
+        if self._quiet is not None and not self.core.sessions and not self._quiet.done():
+            self._quiet.set_result(None)
         self._arm()
 
     # --- what the legs ask ---------------------------------------------------------------------------------
@@ -101,12 +108,13 @@ class Endpoint:
 
     def is_own(self, hop: Hop) -> bool:
         """True when `hop` is one of our own listeners: a call sent there would come back."""
-        address = (hop.address, hop.port)
-        advertised = f"{hop.address}:{hop.port}"
-        return any(
-            wire.transport == hop.transport and (wire.local == address or wire.sent_by == advertised)
-            for wire in self.wires
-        )
+        return (hop.transport, f"{bracketed(hop.address)}:{hop.port}") in self._own
+
+    async def quiet(self) -> None:
+        """Wait until no session is left: every BYE and CANCEL of ours has had its answer, or its time."""
+        if self.core.sessions:
+            self._quiet = self._loop.create_future()
+            await self._quiet
 
     async def close(self) -> None:
         """Close every listener and the timer."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import ssl
 from typing import TYPE_CHECKING, Final, cast
 
@@ -173,7 +174,8 @@ class StreamListener:
         except ssl.SSLError as error:
             raise Unreachable(f"TLS failure: {error.reason or error}") from error
         except OSError as error:
-            raise Unreachable(f"{self.transport} connect: {error.strerror or error}") from error
+            cause = os.strerror(error.errno) if error.errno else error  # asyncio's own words leave the cause out
+            raise Unreachable(f"{self.transport} connect: {cause}") from error
         return connection
 
     async def close(self) -> None:
@@ -182,6 +184,4 @@ class StreamListener:
         for task in list(self._connecting.values()):
             task.cancel()
         for connection in list(self._connections.values()):
-            connection.close()
-        if self._server is not None:
-            await self._server.wait_closed()
+            connection.close()  # and not `wait_closed`: a peer that does not read would hold us up

@@ -46,14 +46,14 @@ if TYPE_CHECKING:
     Screen = Callable[[Request, Flow], "Accept | Answer | Ignore"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accept:
     """Make a session of this INVITE. `admission` comes back in `Invited`."""
 
     admission: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """Answer statelessly."""
 
@@ -62,7 +62,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ignore:
     """Say nothing."""
 
@@ -180,7 +180,7 @@ class UserAgentCore:
     def send_request(self, request: Request, flow: Flow, user: Session, now: float) -> ClientTransaction:
         """Start a client transaction."""
         kind = InviteClient if request.method == "INVITE" else NonInviteClient
-        key = (request.via.branch or "", request.method)
+        key = (request.branch, request.method)
         transaction = kind(key, request, flow, user, self._send, self.alarms, now)
         self.transactions[key] = transaction
         return transaction
@@ -276,7 +276,7 @@ class UserAgentCore:
         if len(response.listed("via")) > 1:
             self._outputs.append(Dropped(f"response {response.status} with more than one Via", flow))
             return
-        key = (response.via.branch or "", response.cseq[1])
+        key = (response.branch, response.cseq[1])
         transaction = self.transactions.get(key)
         if not isinstance(transaction, ClientTransaction):
             self._outputs.append(Dropped(f"stray response {response.status}", flow))

@@ -1,7 +1,7 @@
 """The rows of an established dialog, the same for both roles (RFC 3261 §12.2, §14, §15).
 
-`uac.py` and `uas.py` add the rows of their set-up to `ESTABLISHED`. What has no row is absorbed or, for a request of
-the far end, answered with 481.
+`uac.py` and `uas.py` add the rows of their set-up to `ESTABLISHED`. What has no row is absorbed; a request of
+the far end is then answered with 481.
 """
 
 from __future__ import annotations

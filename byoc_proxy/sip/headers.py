@@ -216,15 +216,13 @@ class Via:
         """`host:port` as written by the sender, part of the transaction key (§17.2.3)."""
         return f"{self.host}:{self.port}"
 
-    def received_from(self, address: str, port: int) -> Via:
-        """The Via with what the server adds: `received` if the source differs (§18.2.1), `rport` (RFC 3581 §4)."""
-        params = dict(self.params)
-        asked = "rport" in params
+    def note_source(self, address: str, port: int) -> None:
+        """Add what the server adds: `received` if the source differs (§18.2.1), `rport` (RFC 3581 §4)."""
+        asked = "rport" in self.params
         if asked:
-            params["rport"] = str(port)
+            self.params["rport"] = str(port)
         if asked or address != self.host:
-            params["received"] = address
-        return Via(self.transport, self.host, self.port, params, self.protocol)
+            self.params["received"] = address
 
     def __str__(self) -> str:
         sent_by = bracketed(self.host) if self.port is None else f"{bracketed(self.host)}:{self.port}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from byoc_proxy.sip.headers import HeaderError
-from byoc_proxy.sip.uri import NameAddr, SipUri, UriError, split_commas
+from byoc_proxy.sip.uri import SipUri, UriError
 
 if TYPE_CHECKING:
     from byoc_proxy.sip.message import Request
@@ -58,12 +58,7 @@ def _inspect_invite(request: Request) -> Refusal | None:
 def _syntax_fault(request: Request) -> str | None:
     """A fault in a header that the session will rely on (RFC 4475 §3.1.2): a reason phrase, or None."""
     try:
-        _ = (request.from_, request.to, request.uri)
-        for value in request.headers.all("contact"):
-            for part in split_commas(value):
-                if part != "*":
-                    NameAddr.parse(part)
-        _ = request.via
+        _ = (request.from_, request.to, request.uri, request.contacts, request.via)
     except (UriError, HeaderError) as error:
         return " ".join(str(error).split())[:100].encode("ascii", "replace").decode("ascii")
     return None

@@ -14,11 +14,11 @@ entering a state that lists it and dies on leaving that state; the few that live
 from __future__ import annotations
 
 import heapq
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from enum import StrEnum
 
     Action = Callable[[Any, Any, float], None]
 

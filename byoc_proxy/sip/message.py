@@ -6,6 +6,7 @@ per message: a retransmission sends the same bytes.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.headers import HeaderError, Headers, Via
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 VERSION: Final = "SIP/2.0"
 MAGIC_COOKIE: Final = "z9hG4bK"
 MAX_CSEQ: Final = 2**31 - 1
+_BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
 REASONS: Final = {
     100: "Trying",
@@ -78,7 +80,7 @@ REASONS: Final = {
 class Message:
     """What requests and responses share: headers, body, and the typed headers every message has."""
 
-    __slots__ = ("_cseq", "_data", "_from", "_to", "_via", "body", "headers")
+    __slots__ = ("_contacts", "_cseq", "_data", "_from", "_to", "_via", "body", "headers")
 
     def __init__(self, headers: Headers, body: bytes = b"") -> None:
         self.headers = headers
@@ -87,6 +89,7 @@ class Message:
         self._cseq: tuple[int, str] | None = None
         self._from: NameAddr | None = None
         self._to: NameAddr | None = None
+        self._contacts: list[NameAddr] | None = None
         self._data: bytes | None = None
 
     @property
@@ -102,6 +105,12 @@ class Message:
     def salvage_via(self) -> None:
         """Make do with what can be read of a broken top Via (`Via.salvage`), to answer along it."""
         self._via = Via.salvage(split_commas(self.headers.get("via") or "")[0])
+
+    @property
+    def branch(self) -> str:
+        """The branch of the top Via, for messages whose top Via we wrote ourselves; empty when there is none."""
+        found = _BRANCH.search(self.headers.get("via") or "")
+        return found[1] if found else ""
 
     @property
     def cseq(self) -> tuple[int, str]:
@@ -140,13 +149,17 @@ class Message:
         return _tag_of(self.headers.get("to"))
 
     @property
+    def contacts(self) -> list[NameAddr]:
+        """Every Contact but `*`; `UriError` when one is not a name-addr."""
+        if self._contacts is None:
+            self._contacts = [NameAddr.parse(value) for value in self.listed("contact") if value != "*"]
+        return self._contacts
+
+    @property
     def contact(self) -> SipUri | None:
         """The first Contact's SIP URI, or None when there is none that we could send to."""
-        value = self.headers.get("contact")
-        if value is None:
-            return None
         try:
-            uri = NameAddr.parse(split_commas(value)[0]).uri
+            uri = self.contacts[0].uri if self.contacts else None
         except UriError:
             return None
         return uri if isinstance(uri, SipUri) else None
@@ -209,7 +222,7 @@ class Request(Message):
 
     def received(self, address: str, port: int) -> None:
         """Note the source in the top Via before anything is answered (§18.2.1, RFC 3581 §4)."""
-        self._via = self.via.received_from(address, port)
+        self.via.note_source(address, port)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri_text} call_id={self.call_id!r}>"
@@ -285,7 +298,7 @@ def reason_of(status: int) -> str:
 def ack_for_failure(invite: Request, response: Response) -> Request:
     """The ACK of a non-2xx final response: same transaction, same Request-URI and Route (§17.1.1.3)."""
     number, _ = invite.cseq
-    fields = [("Via", str(invite.via)), ("Max-Forwards", "70")]
+    fields = [("Via", invite.headers.get("via") or ""), ("Max-Forwards", "70")]
     fields += [("Route", value) for value in invite.headers.all("route")]
     fields += [
         ("From", invite.headers.get("from") or ""),
@@ -299,7 +312,7 @@ def ack_for_failure(invite: Request, response: Response) -> Request:
 def cancel_for(invite: Request) -> Request:
     """The CANCEL of a pending INVITE: the same branch, To without a tag (§9.1)."""
     number, _ = invite.cseq
-    fields = [("Via", str(invite.via)), ("Max-Forwards", "70")]
+    fields = [("Via", invite.headers.get("via") or ""), ("Max-Forwards", "70")]
     fields += [("Route", value) for value in invite.headers.all("route")]
     fields += [
         ("From", invite.headers.get("from") or ""),

@@ -1,6 +1,7 @@
 """What the protocol floor puts out: bytes to send, events, and what was dropped and why.
 
 Events are past tense. Each names the session it happened to; the driver hands it to that session's listener.
+They are values, immutable by convention: freezing them costs more than making them.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ class Send(NamedTuple):
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dropped:
     """A message that nobody was told about, and why."""
 
@@ -59,7 +60,7 @@ class Dropped:
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Invited:
     """A request for a new session was accepted by the screen; `admission` is what the screen said of it."""
 
@@ -68,7 +69,7 @@ class Invited:
     admission: object
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Progressed:
     """A provisional response came (100 included: it is a sign of life)."""
 
@@ -77,7 +78,7 @@ class Progressed:
     late: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answered:
     """A 2xx came. `late` when we had already left: it was ACKed and gets a BYE."""
 
@@ -86,7 +87,7 @@ class Answered:
     late: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refused:
     """The INVITE ended without a session: a final response, or none (`response` is None) and why."""
 
@@ -95,7 +96,7 @@ class Refused:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Acked:
     """The ACK of our 2xx came; it may carry an SDP answer to the offer in that 2xx."""
 
@@ -103,7 +104,7 @@ class Acked:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Requested:
     """An in-dialog request waits for `session.reply(transaction, ...)`: re-INVITE, INFO, UPDATE, REFER..."""
 
@@ -112,7 +113,7 @@ class Requested:
     transaction: ServerTransaction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Replied:
     """What came of our own in-dialog request `ticket`; `response` is None when nothing came."""
 
@@ -121,7 +122,7 @@ class Replied:
     response: Response | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ended:
     """The session is over for its user; the wire may still be winding down."""
 

@@ -107,7 +107,7 @@ class StreamParser:
 def _parse_head(head: bytes) -> Message:
     if head.count(b"\n") != head.count(b"\r\n") or head.count(b"\r") != head.count(b"\r\n"):
         raise ParseError("bare CR or LF in the headers")
-    if _NUL.search(head):
+    if b"\x00" in head and _NUL.search(head):
         raise ParseError("NUL in the headers")  # as a quoted-pair it is legal (RFC 4475 §3.1.1.2)
     text = head.decode("utf-8", "surrogateescape")
     if "\r\n " in text or "\r\n\t" in text:
@@ -166,19 +166,18 @@ def _checked(message: Message, fault: str | None) -> Message:
     """What every message must have, whoever it is for (§8.1.1)."""
     headers = message.headers
     if fault is None:
-        for key in REQUIRED:
-            if headers.get(key) is None:
-                fault = f"no {key.title()} header"
-                break
+        missing = [key for key in REQUIRED if key not in headers]
+        if missing:
+            fault = f"no {missing[0].title()} header"
     if fault is None:
         try:
-            number_and_method = message.cseq
-            _ = message.via
+            method = message.cseq[1]
+            if isinstance(message, Request):
+                _ = message.via
+                if method != message.method:
+                    fault = f"CSeq names {method[:20]!r}, the request line {message.method!r}"
         except HeaderError as error:
             fault = str(error)
-        else:
-            if isinstance(message, Request) and number_and_method[1] != message.method:
-                fault = f"CSeq names {number_and_method[1][:20]!r}, the request line {message.method!r}"
     if fault is not None:
         raise _refusal(fault, message)
     return message

@@ -62,6 +62,11 @@ class Timer(StrEnum):
     M = "M"
 
 
+_RETRANSMISSIONS: Final[frozenset[StrEnum]] = frozenset((Timer.A, Timer.E, Timer.G))
+# what absorbs retransmissions, hence waits for none on a reliable transport
+_WAITS: Final[dict[StrEnum, float]] = {Timer.D: TIMEOUT, Timer.I: T4, Timer.J: TIMEOUT, Timer.K: T4}
+
+
 class ClientUser(Protocol):
     """Who sent the request."""
 
@@ -92,15 +97,12 @@ class Transaction(Machine):
         super().__init__(alarms, now)
 
     def duration(self, timer: StrEnum) -> float | None:
-        reliable = self.flow.reliable
-        match timer:
-            case Timer.A | Timer.E | Timer.G:
-                return None if reliable else self.interval
-            case Timer.I | Timer.K:
-                return 0.0 if reliable else T4
-            case Timer.D | Timer.J:
-                return 0.0 if reliable else TIMEOUT
-        return TIMEOUT  # B, F, H, L, M
+        if timer in _RETRANSMISSIONS:
+            return None if self.flow.reliable else self.interval
+        seconds = _WAITS.get(timer)
+        if seconds is None:
+            return TIMEOUT  # B, F, H, L, M
+        return 0.0 if self.flow.reliable else seconds
 
     def transport_error(self, now: float, cause: str = "connection lost") -> None:
         """The transport could not deliver (§18.4)."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OutgoingInvite:
     """One call to be made, the same for every attempt: Request-URI, From and To values without tags, the rest.
 
@@ -98,7 +98,7 @@ class UacSession(Session):
             super().on_no_response(transaction, cause, now)
 
     def _end_fork(self, response: Response, now: float) -> None:
-        """A second branch answered too: ACK it, every time, and say BYE, once (§13.2.2.4); the first is the call."""
+        """Another branch answered: ACK it, every time, and say BYE, once (§13.2.2.4). The first is the call."""
         fork = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
         flow = self.stack.flow_for(fork)
         number = response.cseq[0]

@@ -17,8 +17,12 @@ _SIP_URI: Final = re.compile(
     r"(?P<params>;[^?\s<>\"\x00-\x1f\x7f]*)?(?P<headers>\?[^\s<>\"\x00-\x1f\x7f]*)?"
 )
 _OTHER_URI: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*):(?P<rest>[^\s<>\"\x00-\x1f\x7f]+)")
-_TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
-_PARAM_VALUE: Final = re.compile(r"\"(?:[^\"\\]|\\.)*\"|[^\s;,\"=<>?]+")
+# one generic-param with the semicolon before it; possessive, so hostile text costs linear time
+_PARAM: Final = re.compile(
+    r"[ \t]*+;[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+"
+    r"(?:=[ \t]*+(\"(?:[^\"\\]|\\.)*+\"|[^\s;,\"=<>?]++))?[ \t]*+"
+)
+_USER_RESERVED: Final = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
 _PLAIN_VALUE: Final = re.compile(r"[^\s;,\"=<>?\x00-\x1f\x7f]+")
 _PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
@@ -107,6 +111,8 @@ class SipUri:
 
     def without_headers(self) -> SipUri:
         """A copy that may stand in a Request-URI: no `?headers`, no `method` (§19.1.1 table 1)."""
+        if not self.headers and "method" not in self.params and self.password is None:
+            return self
         params = {name: value for name, value in self.params.items() if name != "method"}
         return SipUri(self.host, self.user, self.port, scheme=self.scheme, params=params)
 
@@ -220,28 +226,18 @@ def parse_params(text: str) -> dict[str, str | None]:
     """Read `;name=value;flag` (generic-param, §25.1); names in lower case, quoted values unquoted."""
     params: dict[str, str | None] = {}
     at, end = 0, len(text)
-    while True:
-        at = _skip_space(text, at)
-        if at >= end:
-            return params
-        if text[at] != ";":
-            raise UriError(f"expected ';' in parameters {text[:80]!r}")
-        at = _skip_space(text, at + 1)
-        name = _TOKEN.match(text, at)
-        if name is None:
-            raise UriError(f"empty parameter in {text[:80]!r}")
-        at = _skip_space(text, name.end())
-        value: str | None = None
-        if at < end and text[at] == "=":
-            at = _skip_space(text, at + 1)
-            found = _PARAM_VALUE.match(text, at)
-            if found is None:
-                raise UriError(f"parameter without a value in {text[:80]!r}")
-            value = found[0]
-            at = found.end()
-            if value[0] == '"':
-                value = _unquoted(value[1:-1])
-        params[name[0].lower()] = value
+    while at < end:
+        found = _PARAM.match(text, at)
+        if found is None:
+            if text.isspace():
+                break
+            raise UriError(f"not a parameter at {text[at : at + 40]!r}")
+        name, value = found.groups()
+        if value is not None and value[0] == '"':
+            value = _unquoted(value[1:-1])
+        params[name.lower()] = value
+        at = found.end()
+    return params
 
 
 def render_params(params: dict[str, str | None]) -> str:
@@ -306,11 +302,8 @@ def unescape(text: str) -> str:
 
 def escape_user(text: str) -> str:
     """Escape what may not stand in a user part (§25.1 user-unreserved)."""
-    return "".join(
-        char
-        if re.fullmatch(r"[A-Za-z0-9\-_.!~*'()&=+$,;?/]", char)
-        else "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogateescape"))
-        for char in text
+    return _USER_RESERVED.sub(
+        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")), text
     )
 
 
@@ -344,12 +337,6 @@ def _uri_params(text: str) -> dict[str, str | None]:
             continue  # RFC 4475 §3.1.1.9 neighbours: an empty parameter carries nothing
         params[name.lower()] = value if equals else None
     return params
-
-
-def _skip_space(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t":
-        at += 1
-    return at
 
 
 def _same_escapes(user: str | None) -> str | None:
