@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from byoc_proxy import __version__
-from byoc_proxy.config.load import ConfigProblems, Loaded, load
+from byoc_proxy.config.load import ConfigProblems, Loaded
+from byoc_proxy.preflight import load_checked
 
 FAILED = 1
 WRONG_CONFIG = 2
@@ -31,10 +32,10 @@ def run(
     """Run the daemon until SIGTERM. SIGHUP reloads the trunks, domains, lists and policies of the file."""
     from byoc_proxy.app import fast_loop, serve  # the other commands start faster without it
 
-    _loaded(config)
+    loaded = _loaded(config)
     try:
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
-            runner.run(serve(config, os.environ))
+            runner.run(serve(loaded, lambda: load_checked(config, os.environ), os.environ))
     except OSError as error:
         typer.echo(f"byoc-proxy: {error.strerror or error}", err=True)
         raise typer.Exit(FAILED) from error
@@ -69,7 +70,7 @@ def version() -> None:
 
 def _loaded(config: Path) -> Loaded:
     try:
-        return load(config, os.environ)
+        return load_checked(config, os.environ)
     except ConfigProblems as error:
         for problem in error.problems:
             typer.echo(problem, err=True)

@@ -20,7 +20,7 @@ from byoc_proxy import __version__
 from byoc_proxy.call.screen import Screen
 from byoc_proxy.call.services import Services
 from byoc_proxy.call.switchboard import Switchboard
-from byoc_proxy.config.load import ConfigProblems, load
+from byoc_proxy.config.load import ConfigProblems
 from byoc_proxy.net.dns import Resolver
 from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.net.stream import StreamListener
@@ -38,7 +38,6 @@ from byoc_proxy.webhook.transport import AiohttpTransport, Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from byoc_proxy.call.services import Resolver as CallResolver
     from byoc_proxy.config.load import Loaded
@@ -147,9 +146,8 @@ def fast_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     return new
 
 
-async def serve(path: Path, environ: Mapping[str, str], ready: Callable[[Node], None] | None = None) -> None:
-    """Run the daemon until SIGTERM or SIGINT. `ConfigProblems`, or `OSError` for what cannot be opened."""
-    loaded = load(path, environ)
+async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mapping[str, str]) -> None:
+    """Run the daemon until SIGTERM or SIGINT; SIGHUP loads again. `OSError` for what cannot be opened."""
     settings = loaded.settings
     log = configured(settings.log.level, settings.log.format)
     for warning in loaded.warnings:
@@ -171,10 +169,8 @@ async def serve(path: Path, environ: Mapping[str, str], ready: Callable[[Node], 
             _calm_collector()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)
-            loop.add_signal_handler(signal.SIGHUP, _reload, node, settings, path, environ)
+            loop.add_signal_handler(signal.SIGHUP, _reload, node, settings, load_again)
             _tell_supervisor(environ, "READY=1")
-            if ready is not None:
-                ready(node)
             await stopping.wait()
             _tell_supervisor(environ, "STOPPING=1")
         finally:
@@ -221,10 +217,10 @@ def _asked_to_stop(node: Node, stopping: asyncio.Event) -> None:
     stopping.set()
 
 
-def _reload(node: Node, running: Settings, path: Path, environ: Mapping[str, str]) -> None:
+def _reload(node: Node, running: Settings, load_again: Callable[[], Loaded]) -> None:
     """SIGHUP: all of the file or nothing of it."""
     try:
-        loaded = load(path, environ)
+        loaded = load_again()
     except ConfigProblems as error:
         node.log.error("config.kept", cause="the new file cannot be used", problems=error.problems)
         return

@@ -43,9 +43,10 @@ FLOORS = {
     "call": floor(*BELOW_CALL),
     "config": floor("sip", "trunk"),
     "observe": floor(),
+    "preflight": floor("config", "trunk", "twiml"),
     "app": floor(*BELOW_APP),
     "demo": floor(*BELOW_APP, "app"),
-    "__main__": floor(*BELOW_APP, "app", "demo"),
+    "__main__": floor(*BELOW_APP, "preflight", "app", "demo"),
 }
 
 # A pure floor gets time and randomness as arguments, and returns what should be sent or logged.

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.message import Request, Response
     from byoc_proxy.sip.outputs import Ended
-    from byoc_proxy.storage.record import AttemptRecord
     from byoc_proxy.trunk.admission import Admit
     from byoc_proxy.twiml.verbs import Dial
     from byoc_proxy.webhook.parameters import CallFacts
@@ -75,12 +74,15 @@ class Call:
             async with asyncio.TaskGroup() as self._group:
                 if self._trunk.ringing == "early":
                     self.ring()
-                await run_script(self, self._entry())
+                try:
+                    await run_script(self, self._entry())
+                finally:
+                    self._left = True  # nothing is left to take down, and a group that closes takes no more tasks
         except* CallEnded:
-            self.journal.log.debug("call.left")  # the ordinary end: the caller hung up or cancelled
+            pass  # the ordinary end: the caller hung up or cancelled
         except* Exception:
             # a bug in one call ends that call, never the process
-            self.journal.log.exception("call.crashed")
+            self.journal.crashed()
             self.fail(12400, "Internal failure")
         finally:
             self.end()
@@ -174,7 +176,7 @@ class Call:
             self._close_attempts()
         if winner is None:
             return self._unanswered(dial, hunts, None)
-        self.journal.log.info("dial.answered", seconds=round(self._services.endpoint.now - started, 3))
+        self.journal.tell("dial.answered", seconds=round(self._services.endpoint.now - started, 3))
         return await self._talk(dial, winner)
 
     # --- dialling ------------------------------------------------------------------------------------------
@@ -191,14 +193,13 @@ class Call:
             except CannotDial as error:
                 self.note(error.code, error.text)
                 continue
-            self.journal.log.info("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
+            self.journal.tell("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
             hunts.append(
                 Hunt(
                     self._services,
                     quarry,
-                    self.journal.record.attempts,
-                    on_progress=lambda response: self._progress(response, sole),
-                    on_late=self._late,
+                    self.journal,
+                    lambda response: self._progress(response, sole),
                 )
             )
         return hunts
@@ -242,10 +243,6 @@ class Call:
         elif response.status != 183:
             self.ring()
 
-    def _late(self, attempt: AttemptRecord, response: Response) -> None:
-        attempt.late.append(f"{response.status} {response.reason}")
-        self.journal.late(attempt, response)
-
     def _close_attempts(self) -> None:
         for attempt in self.journal.record.attempts:
             close_attempt(attempt, None, self._services.endpoint.now)
@@ -259,7 +256,7 @@ class Call:
         else:
             self._refusal = FinalResponse(480, "Temporarily Unavailable")
         status = dial_status(outcome)
-        self.journal.log.info("dial.failed", status=status, sip_status=self._refusal.status)
+        self.journal.tell("dial.failed", status=status, sip_status=self._refusal.status)
         sid = hunts[0].quarry.call_sid if hunts else None
         code = outcome.status if isinstance(outcome, FinalResponse) else 487
         return DialOutcome(status, sid, sip_response_code=code, is_sip=isinstance(dial.nouns[0], Sip))
@@ -279,7 +276,7 @@ class Call:
             async with asyncio.timeout(dial.time_limit):
                 ended = await callee.ended()
         except TimeoutError:
-            self.journal.log.info("dial.time_limit", seconds=dial.time_limit)
+            self.journal.tell("dial.time_limit", seconds=dial.time_limit)
             callee.hang_up()
         else:
             self.journal.callee_ended(ended)

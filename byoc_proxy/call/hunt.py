@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from byoc_proxy.call.intent import CallIntent
+    from byoc_proxy.call.journal import Journal
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Response
@@ -63,19 +64,15 @@ class Hunt:
         self,
         services: Services,
         quarry: Quarry,
-        attempts: list[AttemptRecord],
-        *,
+        journal: Journal,
         on_progress: Callable[[Response], None],
-        on_late: Callable[[AttemptRecord, Response], None],
     ) -> None:
         self.quarry = quarry
         self.leg: Leg | None = None
         self.outcomes: list[Outcome] = []
         self._services = services
-        self._attempts = attempts
+        self._journal = journal
         self._on_progress = on_progress
-        self._on_late = on_late
-        self._log = services.log.bind(leg_sid=quarry.call_sid)
 
     async def run(self) -> Leg | None:
         """Hunt. Raises nothing but cancellation."""
@@ -101,7 +98,8 @@ class Hunt:
         return self.leg
 
     def _own_attempts(self) -> list[AttemptRecord]:
-        return [record for record in self._attempts if record.call_sid == self.quarry.call_sid]
+        attempts = self._journal.record.attempts
+        return [record for record in attempts if record.call_sid == self.quarry.call_sid]
 
     async def _locate(self, destination: Destination) -> list[Hop]:
         try:
@@ -168,7 +166,7 @@ class Hunt:
         leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
         record.call_id = leg.call_id
         leg.on_progress = self._on_progress
-        leg.on_late = lambda response: self._on_late(record, response)
+        leg.on_late = lambda response: self._journal.late(record, response)
         outcome: Outcome | None = None
         try:
             outcome = await self._outcome(leg)
@@ -185,11 +183,12 @@ class Hunt:
                 await leg.beyond(Stage.SILENT)
         except TimeoutError:
             return Silence()
-        try:
-            async with asyncio.timeout(policy.ring_no_progress_timeout):
-                await leg.beyond(Stage.HEARD)
-        except TimeoutError:
-            return NoProgress()
+        if leg.stage is Stage.HEARD:
+            try:
+                async with asyncio.timeout(policy.ring_no_progress_timeout):
+                    await leg.beyond(Stage.HEARD)
+            except TimeoutError:
+                return NoProgress()
         await leg.beyond(Stage.RINGING)
         return _final(leg)
 
@@ -210,7 +209,7 @@ class Hunt:
         quarry = self.quarry
         record = AttemptRecord(
             quarry.call_sid,
-            str(destination.uri),
+            str(destination.uri.with_user(destination.uri.user).without_headers()),  # no password, no headers
             self._services.wall(),
             trunk_sid=quarry.trunk_sid,
             policy_sid=quarry.policy.sid or None,
@@ -219,7 +218,7 @@ class Hunt:
             address=f"{hop.transport} {hop.address}:{hop.port}" if hop else None,
             duration=self._services.endpoint.now,  # the start, until it is finished
         )
-        self._attempts.append(record)
+        self._journal.record.attempts.append(record)
         return record
 
     def _finish(
@@ -230,11 +229,12 @@ class Hunt:
         self.outcomes.append(outcome)
         close_attempt(record, outcome, self._services.endpoint.now)
         record.code = step.code
-        self._log.info(
+        self._journal.tell(
             "attempt.ended",
+            leg_sid=record.call_sid,
             target=record.target,
             address=record.address,
-            sip_call_id=record.call_id,
+            leg_call_id=record.call_id,
             outcome=record.outcome,
             status=record.status,
             seconds=record.duration,

@@ -50,9 +50,8 @@ class Journal:
             acl_entry=str(admission.acl_entry) if admission.acl_entry else None,
             decisions=list(admission.trail),
         )
-        self.log = services.log.bind(call_sid=facts.call_sid, sip_call_id=leg.call_id)
         self.stage("received")
-        self.log.info(
+        self.tell(
             "call.admitted",
             trunk_sid=trunk.sid,
             domain=domain.domain_name,
@@ -67,6 +66,20 @@ class Journal:
         """The public CallStatus."""
         return self.record.status
 
+    def tell(self, event: str, **fields: object) -> None:
+        """Log one decision, under the call's CallSid and its caller's Call-ID."""
+        record = self.record
+        self._services.log.info(event, call_sid=record.call_sid, sip_call_id=record.call_id, **fields)
+
+    def warn(self, event: str, **fields: object) -> None:
+        """Log something that should not be so."""
+        record = self.record
+        self._services.log.warning(event, call_sid=record.call_sid, sip_call_id=record.call_id, **fields)
+
+    def crashed(self) -> None:
+        """Log the exception being handled: a bug of ours."""
+        self._services.log.exception("call.crashed", call_sid=self.record.call_sid)
+
     def stage(self, name: str) -> None:
         """Note when a stage was first reached."""
         self.record.stages.setdefault(name, self._services.wall())
@@ -74,7 +87,7 @@ class Journal:
     def event(self, code: int, text: str) -> None:
         """A coded warning or error."""
         self.record.events.append(EventRecord(code, text, self._services.wall()))
-        self.log.warning("call.event", code=code, text=text)
+        self.warn("call.event", code=code, text=text)
 
     @contextmanager
     def webhook(self, url: str, method: str) -> Iterator[WebhookRecord]:
@@ -87,7 +100,7 @@ class Journal:
             yield asked
         finally:
             asked.duration = round(self._services.endpoint.now - started, 4)
-            self.log.info("webhook.answered", url=asked.url, seconds=asked.duration, code=asked.code)
+            self.tell("webhook.answered", url=asked.url, seconds=asked.duration, code=asked.code)
 
     def answered(self) -> None:
         self._answered_at = self._services.endpoint.now
@@ -104,7 +117,7 @@ class Journal:
         if ended.by is By.REMOTE:
             self.record.ended_by = "callee"
             self.record.cause = ended.reason
-        self.log.info("callee.ended", by=ended.by, reason=ended.reason)
+        self.tell("callee.ended", by=ended.by, reason=ended.reason)
 
     def ended(self, ended: Ended) -> None:
         """The caller's leg is over."""
@@ -117,7 +130,8 @@ class Journal:
 
     def late(self, attempt: AttemptRecord, response: Response) -> None:
         """Something came for an attempt that we had left; if the record is out, a new revision follows."""
-        self.log.warning(
+        attempt.late.append(f"{response.status} {response.reason}")
+        self.warn(
             "attempt.late", address=attempt.address, status=response.status, sip_attempt_call_id=attempt.call_id
         )
         if self._written:
@@ -131,7 +145,7 @@ class Journal:
         if self._answered_at is not None:
             record.duration = round(now - self._answered_at, 3)
         self.stage("ended")
-        self.log.info(
+        self.tell(
             "call.ended",
             status=record.status,
             sip_status=record.sip_status,
@@ -148,7 +162,7 @@ class Journal:
             self._services.records.add(self.record)
         except OSError as error:
             # a full disk must not end calls; the log has what the file could not take
-            self.log.error("record.not_written", cause=str(error), record=self.record.as_dict())
+            self.warn("record.not_written", cause=str(error), record=self.record.as_dict())
 
     def _move(self, cause: Cause) -> None:
         self.record.status = after(Status(self.record.status), cause)

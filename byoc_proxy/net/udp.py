@@ -58,22 +58,28 @@ class UdpListener:
     def _readable(self) -> None:
         receiver, local, sent_by = self._receiver, self.local, self.sent_by
         receive = self._socket.recvfrom
-        for _ in range(BATCH):
+        for count in range(BATCH):
             try:
                 data, address = receive(MAX_DATAGRAM)
             except (BlockingIOError, InterruptedError):
+                if not count:
+                    self._read_errors()  # something woke us
                 break
             except OSError:
                 self._read_errors()  # a pending ICMP error is reported in place of a datagram
                 continue
             if len(data) > 4:  # a keep-alive of CRLFs asks for nothing (RFC 5626 §3.5.1)
                 receiver.received(data, Flow("UDP", local, address[:2], sent_by))
-        else:
-            self._read_errors()
         receiver.flush()
 
     def _read_errors(self) -> None:
         """Take what the error queue holds: the datagrams of ours that came back."""
+        # libuv (uvloop) stops polling a descriptor that reports an error: unless it is registered again, one dead
+        # address would leave us deaf to all others. Every path that may have consumed an error comes through here.
+        descriptor = self._socket.fileno()
+        if descriptor >= 0:
+            self._loop.remove_reader(descriptor)
+            self._loop.add_reader(descriptor, self._readable)
         for _ in range(BATCH):
             try:
                 data, ancillary, _, _ = self._socket.recvmsg(2048, 512, _MSG_ERRQUEUE)
@@ -93,6 +99,7 @@ class UdpListener:
                     self._read_errors()  # the error is an earlier datagram's; ours has not been sent yet
                     cause = error
                     continue
+                self._read_errors()  # an error of our own, such as EMSGSIZE, is queued too
                 self._receiver.undeliverable(data, os.strerror(error.errno or 0))
                 return
             else:

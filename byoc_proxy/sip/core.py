@@ -119,10 +119,21 @@ class UserAgentCore:
         self._outputs.append(Dropped(error.reason, flow))
 
     def closed(self, flow: Flow, now: float) -> None:
-        """A stream connection is gone: requests on it that nobody has answered yet have failed (§18.4)."""
+        """A stream connection is gone: requests on it that nobody has answered yet have failed (§18.4).
+
+        What else was to go there will need another one: responses to where the Via says that the far end listens
+        (§18.2.2), and requests inside dialogs to their next hop.
+        """
         for transaction in list(self.transactions.values()):
-            if transaction.flow.connection == flow.connection and isinstance(transaction, ClientTransaction):
+            if transaction.flow.connection != flow.connection:
+                continue
+            if isinstance(transaction, ClientTransaction):
                 transaction.transport_error(now)
+            else:
+                transaction.flow = _reopened(flow, flow.remote[0], transaction.request.via.port)
+        for session in self.sessions.values():
+            if session.flow.connection == flow.connection:
+                session.flow = self._reopened_for(session, flow)
         self._sweep()
 
     def undeliverable(self, data: bytes, cause: str, now: float) -> None:
@@ -284,6 +295,17 @@ class UserAgentCore:
         transaction.receive(response, now)
         self._drop_if_over(transaction)
 
+    def _reopened_for(self, session: Session, flow: Flow) -> Flow:
+        dialog = session.dialog
+        if dialog is None:
+            return flow
+        hop = dialog.next_hop
+        if hop is not None:
+            # a next hop that is a name is taken to be where the far end was: it listens there, if anywhere
+            host = hop.host.strip("[]") if _numeric(hop.host) else flow.remote[0]
+            dialog.flow = _reopened(flow, host, hop.port)
+        return dialog.flow
+
     # --- housekeeping --------------------------------------------------------------------------------------
 
     def _send(self, data: bytes, flow: Flow) -> None:
@@ -320,6 +342,12 @@ def reply_flow(request: Request, flow: Flow) -> Flow:
     if flow.reliable or "rport" in via.params or "received" in via.params:
         return flow
     return flow._replace(remote=(flow.remote[0], via.port or 5060))
+
+
+def _reopened(flow: Flow, host: str, port: int | None) -> Flow:
+    """A flow in the place of one whose connection is gone: it has none until something is sent on it."""
+    default = 5061 if flow.transport == "TLS" else 5060
+    return flow._replace(remote=(host, port or default), connection=0)
 
 
 def contact_of(flow: Flow) -> str:

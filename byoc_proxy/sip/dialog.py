@@ -29,6 +29,7 @@ class Dialog:
         "call_id",
         "contact",
         "flow",
+        "_next_hop",
         "local",
         "local_cseq",
         "local_tag",
@@ -48,6 +49,7 @@ class Dialog:
         self.local_cseq = 0
         self.remote_cseq = -1
         self.remote_target = ""
+        self._next_hop: SipUri | None = None
         self.route_set: list[str] = []
         self.contact = ""
         self.flow: Flow
@@ -80,6 +82,7 @@ class Dialog:
     def refresh_target(self, message: Request | Response) -> None:
         """A target refresh request or its 2xx moves the remote target (§12.2)."""
         contact = message.contact
+        self._next_hop = None
         if contact is not None:
             self.remote_target = str(contact.without_headers())
         elif not self.remote_target:
@@ -128,11 +131,13 @@ class Dialog:
     @property
     def next_hop(self) -> SipUri | None:
         """Where in-dialog requests go: the topmost route, else the remote target (§12.2.1.1, §8.1.2)."""
-        text = _address(self.route_set[0]) if self.route_set else self.remote_target
-        try:
-            return SipUri.parse(text)
-        except UriError:
-            return None
+        if self._next_hop is None:
+            text = _address(self.route_set[0]) if self.route_set else self.remote_target
+            try:
+                self._next_hop = SipUri.parse(text)
+            except UriError:
+                return None
+        return self._next_hop
 
     def _target_and_routes(self) -> tuple[str, list[str]]:
         if not self.route_set:

@@ -110,15 +110,21 @@ class Headers:
         headers._first = first
         return headers
 
-    def get(self, key: str) -> str | None:
-        """The first value of `key`, or None."""
+    @property
+    def first(self) -> dict[str, str]:
+        """The first value of every key."""
         first = self._first
         if first is None:
             first = {}
-            for item_key, _, value in self.items:
-                first.setdefault(item_key, value)
+            for key, _, value in self.items:
+                first.setdefault(key, value)
             self._first = first
-        return first.get(key)
+        return first
+
+    def get(self, key: str) -> str | None:
+        """The first value of `key`, or None."""
+        first = self._first
+        return first.get(key) if first is not None else self.first.get(key)
 
     def all(self, key: str) -> list[str]:
         """Every line's value of `key` in order; a line may still hold several, comma-separated."""

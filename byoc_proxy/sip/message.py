@@ -80,7 +80,18 @@ REASONS: Final = {
 class Message:
     """What requests and responses share: headers, body, and the typed headers every message has."""
 
-    __slots__ = ("_contacts", "_cseq", "_data", "_from", "_to", "_via", "body", "headers")
+    __slots__ = (
+        "_contacts",
+        "_cseq",
+        "_data",
+        "_from",
+        "_from_tag",
+        "_to",
+        "_to_tag",
+        "_via",
+        "body",
+        "headers",
+    )
 
     def __init__(self, headers: Headers, body: bytes = b"") -> None:
         self.headers = headers
@@ -89,6 +100,8 @@ class Message:
         self._cseq: tuple[int, str] | None = None
         self._from: NameAddr | None = None
         self._to: NameAddr | None = None
+        self._from_tag: str | None = None
+        self._to_tag: str | None = None
         self._contacts: list[NameAddr] | None = None
         self._data: bytes | None = None
 
@@ -142,11 +155,15 @@ class Message:
 
     @property
     def from_tag(self) -> str:
-        return _tag_of(self.headers.get("from"))
+        if self._from_tag is None:
+            self._from_tag = _tag_of(self.headers.get("from"))
+        return self._from_tag
 
     @property
     def to_tag(self) -> str:
-        return _tag_of(self.headers.get("to"))
+        if self._to_tag is None:
+            self._to_tag = _tag_of(self.headers.get("to"))
+        return self._to_tag
 
     @property
     def contacts(self) -> list[NameAddr]:

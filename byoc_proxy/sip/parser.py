@@ -105,7 +105,7 @@ class StreamParser:
 
 
 def _parse_head(head: bytes) -> Message:
-    if head.count(b"\n") != head.count(b"\r\n") or head.count(b"\r") != head.count(b"\r\n"):
+    if not head.count(b"\r\n") == head.count(b"\n") == head.count(b"\r"):
         raise ParseError("bare CR or LF in the headers")
     if b"\x00" in head and _NUL.search(head):
         raise ParseError("NUL in the headers")  # as a quoted-pair it is legal (RFC 4475 §3.1.1.2)
@@ -166,7 +166,7 @@ def _checked(message: Message, fault: str | None) -> Message:
     """What every message must have, whoever it is for (§8.1.1)."""
     headers = message.headers
     if fault is None:
-        missing = [key for key in REQUIRED if key not in headers]
+        missing = [key for key in REQUIRED if key not in headers.first]
         if missing:
             fault = f"no {missing[0].title()} header"
     if fault is None:

@@ -22,7 +22,7 @@ _E164: Final = re.compile(r"\+[0-9]{1,32}")
 _VISUAL: Final = str.maketrans("", "", "-.()")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SipFacts:
     """What the INVITE of an inbound call says. `username` only when digest was used; `region` of the edge.
 
@@ -38,7 +38,7 @@ class SipFacts:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallFacts:
     """What stays the same through a call. `caller` and `called` are as `party` writes them."""
 

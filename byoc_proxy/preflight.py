@@ -1,0 +1,37 @@
+"""Loads a configuration and judges what no floor below may judge: the TwiML that stands in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from byoc_proxy.config.load import ConfigProblems, Loaded, load
+from byoc_proxy.twiml.document import parse
+from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING, TwimlError, media_needs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from byoc_proxy.trunk.model import ByocTrunk
+
+
+def load_checked(path: Path, environ: Mapping[str, str]) -> Loaded:
+    """`config.load.load`, and every fixed document must be one that a call could run. `ConfigProblems`."""
+    loaded = load(path, environ)
+    problems = [f"{path}: {fault}" for trunk in loaded.resources.trunks for fault in _script_faults(trunk)]
+    if problems:
+        raise ConfigProblems(problems)
+    return loaded
+
+
+def _script_faults(trunk: ByocTrunk) -> Iterator[str]:
+    if trunk.voice_twiml is None:
+        return
+    name = f"trunk {trunk.friendly_name or trunk.sid}: voice_twiml"
+    try:
+        document = parse(trunk.voice_twiml.encode())
+    except TwimlError as error:
+        yield f"{name}: {error.code} {error.text}; give a <Response> with verbs that run"
+        return
+    for need in media_needs(document):
+        yield f"{name}: {MEDIA_ENGINE_MISSING} {need} needs a media engine and none is configured"
