@@ -2,11 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 
 import hypothesis
 import pytest
+import pytest_asyncio
 
+from tests.support.build import Scene
 from tests.support.virtual import VirtualLoop
 
 # The same examples on every machine: a red test is red for everybody, and slowness alone makes none red.
@@ -47,3 +50,16 @@ def offline(request: pytest.FixtureRequest) -> Iterator[list[str]]:
         patch.setattr(socket.socket, "__init__", refuse)
         yield attempts
     assert not attempts, attempts[0]
+
+
+ALL_TIMERS = 200.0  # several times 64*T1: an INVITE, its CANCEL and what follows may each take that long
+
+
+@pytest_asyncio.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    """The stage of a scenario, empty until `starts`; the proxy must have kept nothing when all is over."""
+    scene = Scene(tmp_path)
+    yield scene
+    if scene.is_running:
+        await asyncio.sleep(ALL_TIMERS)
+        assert scene.leftovers() == []

@@ -62,7 +62,6 @@ MAY_CREATE_TASKS = {
     "byoc_proxy/net/dns.py": "one query is shared by all who wait for it",
     "byoc_proxy/net/stream.py": "a connection attempt is shared by all who send through it",
     "byoc_proxy/call/switchboard.py": "a call outlives the datagram that began it",
-    "byoc_proxy/call/call.py": "the caller leaving becomes a child of the call's own group, and so ends it",
     "byoc_proxy/app.py": "the root of the tree",
 }
 

@@ -1,7 +1,7 @@
 """One call: its caller's leg, the script that runs on it, and everything that is written down about it.
 
-`run` opens the call's task group and runs the script in it. The caller leaving puts `CallEnded` into the group,
-which takes down script, webhook and hunts alike; legs are then told to hang up, which cannot fail and is not
+`run` is the call's one task. The script runs in a scope that the caller's leaving closes, which takes down
+whatever it waits for: webhook, hunts or conversation. Legs are then told to hang up, which cannot fail and is not
 waited for.
 """
 
@@ -41,10 +41,6 @@ NO_VOICE_URL: Final = 11100
 REJECTED: Final = {"rejected": 404, "busy": 486}
 
 
-class CallEnded(Exception):
-    """The caller has left: nothing of the call has a reason to go on."""
-
-
 class Call:
     """One inbound call; the `Stage` of its script."""
 
@@ -59,8 +55,9 @@ class Call:
         self._cookies = CallCookies()
         self._callee: Leg | None = None
         self._refusal: FinalResponse | None = None  # why the last <Dial> failed
-        self._group: asyncio.TaskGroup
-        self._left = False
+        self._stay: asyncio.Timeout | None = None  # while the script runs
+        leg.on_ended = self._caller_left
+        leg.on_acked = lambda _: self.journal.stage("acknowledged")
         account = services.directories.current.accounts[admission.trunk.account_sid]
         self._auth_token = account.auth_token
 
@@ -68,24 +65,28 @@ class Call:
 
     async def run(self) -> None:
         """Run the trunk's script; returns when the call is over."""
-        self.leg.on_ended = self._caller_left
-        self.leg.on_acked = lambda _: self.journal.stage("acknowledged")
+        stay = asyncio.timeout(None)
         try:
-            async with asyncio.TaskGroup() as self._group:
-                if self._trunk.ringing == "early":
-                    self.ring()
-                try:
-                    await run_script(self, self._entry())
-                finally:
-                    self._left = True  # nothing is left to take down, and a group that closes takes no more tasks
-        except* CallEnded:
-            pass  # the ordinary end: the caller hung up or cancelled
-        except* Exception:
-            # a bug in one call ends that call, never the process
-            self.journal.crashed()
-            self.fail(12400, "Internal failure")
+            async with stay:
+                if self.leg.ending is None:  # else its CANCEL came in the same wake-up as its INVITE
+                    self._stay = stay
+                    await self._perform()
+        except Exception:
+            self._stay = None
+            if stay.expired():
+                self.journal.stage("caller_left")  # the ordinary end
+            else:
+                # a bug in one call ends that call, never the process
+                self.journal.crashed()
+                self.fail(12400, "Internal failure")
         finally:
+            self._stay = None
             self.end()
+
+    async def _perform(self) -> None:
+        if self._trunk.ringing == "early":
+            self.ring()
+        await run_script(self, self._entry())
 
     def ring(self) -> None:
         """180, unless it rings already."""
@@ -100,10 +101,11 @@ class Call:
                 leg.hang_up(reason)
 
     def _caller_left(self, ended: Ended) -> None:
+        """Whatever the script waits for is over: webhook, hunts, conversation."""
         self.journal.ended(ended)
-        if not self._left:
-            self._left = True
-            self._group.create_task(_leave())
+        if self._stay is not None:
+            self._stay.reschedule(self._services.endpoint.now)
+            self._stay = None
 
     def _entry(self) -> Entry:
         trunk = self._trunk
@@ -228,8 +230,14 @@ class Call:
                 if task is not asyncio.current_task():
                     task.cancel()
 
-        async with asyncio.TaskGroup() as ringing:
-            tasks = [ringing.create_task(chase(hunt)) for hunt in hunts]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(chase(hunt)) for hunt in hunts]
+        except asyncio.CancelledError:
+            for hunt in winners:  # the caller left, or the time was up, in the instant of the answer
+                if hunt.leg is not None:
+                    hunt.leg.hang_up()
+            raise
         return winners[0] if winners else None
 
     def _progress(self, response: Response, sole: bool) -> None:
@@ -331,7 +339,3 @@ class Call:
             return
         self._accept(body)
         self.leg.hang_up()
-
-
-async def _leave() -> None:
-    raise CallEnded

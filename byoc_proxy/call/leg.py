@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from byoc_proxy.sip.outputs import (
     Acked,
     Answered,
     Ended,
+    Over,
     Progressed,
     Refused,
     Replied,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.uac import OutgoingInvite
 
     Done = Callable[[Response | None], None]
+
+
+Heard = TypeVar("Heard")
 
 
 class Stage(IntEnum):
@@ -169,17 +173,20 @@ class Leg:
 
     def _hear(self, event: Event) -> None:
         match event:
-            case Progressed(_, response, late):
-                self._progressed(response, late)
-            case Answered(_, response, late):
-                self._answered(response, late)
+            case Progressed(_, response, True) | Answered(_, response, True):
+                _tell(self.on_late, response)
+            case Progressed(_, response):
+                self._progressed(response)
+            case Answered(_, response):
+                self.answer = response
+                self._learn(response)
+                self._advance(Stage.FINAL)
             case Refused():
                 self.refusal = event
                 self._advance(Stage.FINAL)
             case Acked(_, request):
-                self.remote_sdp = request.sdp or self.remote_sdp
-                if self.on_acked is not None:
-                    self.on_acked(request)
+                self._learn(request)
+                _tell(self.on_acked, request)
             case Requested():
                 self._requested(event)
             case Replied(_, ticket, response):
@@ -187,31 +194,26 @@ class Leg:
             case Ended():
                 self.ending = event
                 self._advance(self.stage)
-                if self.on_ended is not None:
-                    self.on_ended(event)
+                _tell(self.on_ended, event)
+            case Over():
+                self._release()
 
-    def _progressed(self, response: Response, late: bool) -> None:
-        if late:
-            if self.on_late is not None:
-                self.on_late(response)
-            return
-        self.remote_sdp = response.sdp or self.remote_sdp
+    def _release(self) -> None:
+        """Nothing more will come: let go of the call, which knows this leg."""
+        self.on_progress = self.on_request = self.on_acked = self.on_ended = self.on_late = None
+
+    def _learn(self, message: Request | Response) -> None:
+        self.remote_sdp = message.sdp or self.remote_sdp
+
+    def _progressed(self, response: Response) -> None:
+        self._learn(response)
         self.rang = self.rang or response.status in _RINGING
         self._advance(Stage.RINGING if self.rang else Stage.HEARD)
-        if self.on_progress is not None and response.status > 100:
-            self.on_progress(response)
-
-    def _answered(self, response: Response, late: bool) -> None:
-        if late:
-            if self.on_late is not None:
-                self.on_late(response)
-            return
-        self.answer = response
-        self.remote_sdp = response.sdp or self.remote_sdp
-        self._advance(Stage.FINAL)
+        if response.status > 100:
+            _tell(self.on_progress, response)
 
     def _requested(self, event: Requested) -> None:
-        self.remote_sdp = event.request.sdp or self.remote_sdp
+        self._learn(event.request)
         if self.on_request is not None:
             self.on_request(event)
         else:
@@ -230,7 +232,12 @@ class Leg:
 
     def _replied(self, ticket: int, response: Response | None) -> None:
         if response is not None:
-            self.remote_sdp = response.sdp or self.remote_sdp
+            self._learn(response)
         done = self._replies.pop(ticket, None)
         if done is not None:
             done(response)
+
+
+def _tell(hook: Callable[[Heard], None] | None, what: Heard) -> None:
+    if hook is not None:
+        hook(what)

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from byoc_proxy.net.wire import Unreachable, Wire
-from byoc_proxy.sip.outputs import Dropped, Invited, Send
+from byoc_proxy.sip.outputs import Dropped, Invited, Over, Send
 from byoc_proxy.sip.uri import bracketed
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.core import UserAgentCore
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Message
-    from byoc_proxy.sip.outputs import Address, Flow
+    from byoc_proxy.sip.outputs import Address, Event, Flow
     from byoc_proxy.sip.parser import ParseError
     from byoc_proxy.sip.session import Session
     from byoc_proxy.sip.uac import OutgoingInvite, UacSession
@@ -76,13 +76,10 @@ class Endpoint:
                 for output in outputs:
                     if isinstance(output, Send):
                         self._send(output)
-                    elif isinstance(output, Invited):
-                        if self.on_invited is not None:
-                            self.on_invited(output)
                     elif isinstance(output, Dropped):
                         self._on_dropped(output)
-                    elif output.session.listener is not None:
-                        output.session.listener(output)
+                    else:
+                        self._hand_out(output)
         finally:
             self._draining = False
         if self._quiet is not None and not self.core.sessions and not self._quiet.done():
@@ -125,6 +122,16 @@ class Endpoint:
             await wire.close()
 
     # --- how it is done ------------------------------------------------------------------------------------
+
+    def _hand_out(self, event: Event) -> None:
+        session = event.session
+        if isinstance(event, Invited):
+            if self.on_invited is not None:
+                self.on_invited(event)
+        elif session.listener is not None:
+            session.listener(event)
+            if isinstance(event, Over):
+                session.listener = None  # nothing more will come; the listener need not wait for the collector
 
     def _send(self, output: Send) -> None:
         flow = output.flow

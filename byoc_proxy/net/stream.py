@@ -105,9 +105,12 @@ class StreamListener:
         """Listen; `OSError` when the address cannot be had."""
         loop = asyncio.get_running_loop()
         host, port = self.local
-        self._server = await loop.create_server(
-            lambda: Connection(self), host, port, ssl=self._server_tls, backlog=1024
-        )
+        try:
+            self._server = await loop.create_server(
+                lambda: Connection(self), host, port, ssl=self._server_tls, backlog=1024
+            )
+        except OSError as error:  # asyncio's own words name the address once more
+            raise OSError(error.errno, os.strerror(error.errno or 0)) from error
         self.local = self._server.sockets[0].getsockname()[:2]
 
     def opened(self, connection: Connection) -> None:

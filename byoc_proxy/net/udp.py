@@ -48,7 +48,11 @@ class UdpListener:
             self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
         else:
             self._socket.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
-        self._socket.bind(local)
+        try:
+            self._socket.bind(local)
+        except OSError:
+            self._socket.close()
+            raise
         self.local: Address = self._socket.getsockname()[:2]
         self.sent_by = sent_by
         self._receiver = receiver

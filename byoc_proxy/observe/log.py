@@ -24,8 +24,9 @@ def configured(level: Literal["debug", "info", "warning", "error"], form: Litera
         processors.append(structlog.processors.JSONRenderer())
     else:
         processors.append(structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=20))
-    return structlog.wrap_logger(
+    lazy = structlog.wrap_logger(
         structlog.WriteLogger(sys.stdout),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
     )
+    return lazy.bind()  # the real one: the lazy proxy builds a logger anew for every line

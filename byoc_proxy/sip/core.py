@@ -11,6 +11,7 @@ without keeping anything (§8.2.7, §26.3.2.4): a stranger costs no memory.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.sip.headers import HeaderError
 from byoc_proxy.sip.machine import Alarms
 from byoc_proxy.sip.message import MAGIC_COOKIE, Request, Response, reply_to
-from byoc_proxy.sip.outputs import Dropped, Flow, Invited, Send
+from byoc_proxy.sip.outputs import Dropped, Flow, Invited, Over, Send
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 from byoc_proxy.sip.session import Session
 from byoc_proxy.sip.transaction import (
@@ -111,11 +112,15 @@ class UserAgentCore:
     def refuse_garbage(self, error: ParseError, flow: Flow) -> None:
         """Bytes that were no message: answered where the Via allows it (RFC 4475), else dropped."""
         if error.request is not None and error.status is not None:
-            error.request.received(*flow.remote)
             reason = error.reason if error.status == 400 else None
             if reason is not None:
                 reason = reason.encode("ascii", "replace").decode("ascii")
-            self._answer_statelessly(error.request, flow, Answer(error.status, reason))
+            try:
+                error.request.received(*flow.remote)
+                self._answer_statelessly(error.request, flow, Answer(error.status, reason))
+            except (UriError, HeaderError) as unusable:
+                # its Via cannot be repeated, for example a control character in a quoted parameter
+                self._outputs.append(Dropped(f"garbage that cannot be answered: {unusable}", flow))
         self._outputs.append(Dropped(error.reason, flow))
 
     def closed(self, flow: Flow, now: float) -> None:
@@ -212,6 +217,7 @@ class UserAgentCore:
 
     def forget(self, session: Session) -> None:
         self.sessions.pop((session.call_id, session.local_tag), None)
+        self._outputs.append(Over(session))
         if isinstance(session, UacSession):
             self._drop_if_over(session.invite)  # given up: no response or timer of its own will do it
 
@@ -314,10 +320,11 @@ class UserAgentCore:
     def _drop_if_over(self, transaction: Transaction) -> None:
         if transaction.over:
             self.transactions.pop(transaction.key, None)
+            transaction.part()
 
     def _sweep(self) -> None:
-        for transaction in [each for each in self.transactions.values() if each.over]:
-            self.transactions.pop(transaction.key, None)
+        for transaction in list(self.transactions.values()):
+            self._drop_if_over(transaction)
 
 
 def server_key(request: Request) -> Key:
@@ -357,4 +364,9 @@ def contact_of(flow: Flow) -> str:
 
 
 def _numeric(host: str) -> bool:
-    return ":" in host or host.replace(".", "").isdigit()
+    """An address that needs no look-up; `999.999.999.999` and `1234` would be looked up by the socket, blocking."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

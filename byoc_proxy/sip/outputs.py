@@ -131,5 +131,12 @@ class Ended:
     reason: str
 
 
-Event = Invited | Progressed | Answered | Refused | Acked | Requested | Replied | Ended
+@dataclass(slots=True)
+class Over:
+    """The session is done on the wire as well: the last event of every session."""
+
+    session: Session
+
+
+Event = Invited | Progressed | Answered | Refused | Acked | Requested | Replied | Ended | Over
 Output = Send | Dropped | Event

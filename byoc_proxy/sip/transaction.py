@@ -108,6 +108,10 @@ class Transaction(Machine):
         """The transport could not deliver (§18.4)."""
         self.feed(Input.TRANSPORT_ERROR, cause, now)
 
+    def part(self) -> None:
+        """Let go of the user: the two know each other, which only the garbage collector could undo."""
+        raise NotImplementedError
+
 
 Key = tuple[str, ...]
 
@@ -120,9 +124,12 @@ class ClientTransaction(Transaction):
     def __init__(
         self, key: Key, request: Request, flow: Flow, user: ClientUser, wire: Wire, alarms: Alarms, now: float
     ) -> None:
-        self.user = user
+        self.user: ClientUser | None = user
         super().__init__(key, request, flow, wire, alarms, now)
         wire(request.encode(), flow)
+
+    def part(self) -> None:
+        self.user = None
 
     def receive(self, response: Response, now: float) -> None:
         status = response.status
@@ -139,6 +146,9 @@ class ServerTransaction(Transaction):
         self.last_response: bytes = b""
         self.user: ServerUser | None = None
         super().__init__(key, request, flow, wire, alarms, now)
+
+    def part(self) -> None:
+        self.user = None
 
     def respond(self, response: Response, now: float) -> None:
         """Send a response of ours; absorbed when a final one has gone before."""
@@ -180,7 +190,8 @@ def double_g(transaction: ServerTransaction, _: object, now: float) -> None:
 
 
 def pass_up(transaction: ClientTransaction, response: Response, now: float) -> None:
-    transaction.user.on_response(transaction, response, now)
+    if transaction.user is not None:
+        transaction.user.on_response(transaction, response, now)
 
 
 def send_ack(transaction: ClientTransaction, response: Response, now: float) -> None:
@@ -188,7 +199,8 @@ def send_ack(transaction: ClientTransaction, response: Response, now: float) -> 
 
 
 def no_response(transaction: ClientTransaction, cause: str | None, now: float) -> None:
-    transaction.user.on_no_response(transaction, cause or "timeout", now)
+    if transaction.user is not None:
+        transaction.user.on_no_response(transaction, cause or "timeout", now)
 
 
 def send_response(transaction: ServerTransaction, response: Response, now: float) -> None:

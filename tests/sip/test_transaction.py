@@ -192,6 +192,12 @@ def test_an_abandoned_invite_still_passes_up_a_late_response(status: int, state:
     assert line.times("ACK") == ([20.0] if status == 486 else [])
 
 
+def test_a_transport_error_ends_an_abandoned_invite() -> None:
+    line = Line(InviteClient).feed(4.0, Input.ABANDON).feed(5.0, Input.TRANSPORT_ERROR, "reset")
+    assert line.user.told == [(5.0, "reset")]
+    assert line.ends_at() == 5.0
+
+
 def test_an_invite_given_up_after_its_cancel_is_forgotten() -> None:
     line = Line(InviteClient).status(1.0, 180).feed(40.0, Input.ABANDON)
     assert line.ends_at() == 40.0
@@ -226,6 +232,7 @@ def test_more_provisional_responses_do_not_hold_timer_e_back() -> None:
     for at in (2.0, 3.0, 4.0, 5.0, 6.0):
         line.status(at, 100)
     assert line.until(10.0).times("OPTIONS") == [0.0, 0.5, 1.5, 5.5, 9.5]
+    assert line.user.told == [(at, "100") for at in (1.0, 2.0, 3.0, 4.0, 5.0, 6.0)]
 
 
 @pytest.mark.parametrize("status", [200, 302, 481, 503, 600])
@@ -315,6 +322,13 @@ def test_after_a_final_response_no_other_is_sent() -> None:
     assert accepted.sent == [(0.0, "200 INVITE")]
     refused = Line(InviteServer, transport="TCP").status(0.0, 486).status(1.0, 180, 200, 500)
     assert refused.sent == [(0.0, "486 INVITE")]
+
+
+@pytest.mark.parametrize("said", [(100,), (100, 486)])
+def test_a_transport_error_ends_an_unanswered_or_refused_invite_and_is_told(said: tuple[int, ...]) -> None:
+    line = Line(InviteServer).status(0.0, *said).feed(1.0, Input.TRANSPORT_ERROR)
+    assert line.user.told == [(1.0, "no ACK")]
+    assert line.ends_at() == 1.0
 
 
 # --- non-INVITE server (§17.2.2) ---------------------------------------------------------------------------

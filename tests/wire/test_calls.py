@@ -1,8 +1,10 @@
-"""Whole calls between foreign carriers through the real daemon: stock SIPp on both sides, a webhook in the middle."""
+"""Whole calls between foreign carriers through the real daemon: SIPp on both sides, a webhook in the middle."""
 
 import asyncio
 import shutil
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from tests.support.voice_app import voice_app
 pytestmark = pytest.mark.wire
 
 TRUNK_SID = "BYaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+SECRET = ("sbc1", "Secret-12345x")
 DIAL_OUT = f'<Response><Dial><Number byoc="{TRUNK_SID}">+15550199</Number></Dial></Response>'
 SUFFIX: dict[Transport, str] = {"u1": "", "t1": ";transport=tcp"}
 PROTOCOLS: dict[Transport, str] = {"u1": "udp", "t1": "tcp"}
@@ -29,11 +32,9 @@ async def test_a_call_is_challenged_asks_the_application_and_leaves_on_the_trunk
         url = app.answers("/voice", DIAL_OUT)
         document = configuration(f"sip:{host}:{port}{SUFFIX[transport]}", voice_url=url, sid=TRUNK_SID)
         document["domains"]["acme"]["credential_lists"] = ["sbcs"]
-        document["credential_lists"] = {"sbcs": {"credentials": [{"username": "sbc1", "password": "Secret-12345x"}]}}
+        document["credential_lists"] = {"sbcs": {"credentials": [{"username": SECRET[0], "password": SECRET[1]}]}}
         async with daemon(tmp_path, document) as proxy:
-            report = await sipp.uac(
-                "uac_407.xml", proxy.udp, credentials=("sbc1", "Secret-12345x"), transport=transport, hold=0.05
-            )
+            report = await sipp.uac("uac_407.xml", proxy.udp, credentials=SECRET, transport=transport, hold=0.05)
             record = await proxy.record()
     assert (report.exit_code, report.retransmissions) == (0, 0), report.errors + report.messages
     assert callee.report is not None
@@ -101,7 +102,7 @@ async def test_sipps_own_caller_and_callee_reach_a_domain_by_its_static_address(
         uas = await _sipp(tmp_path / "uas", "-sn", "uas", "-i", "127.0.0.20", "-p", str(callee_port), *common)
         try:
             address = (PROTOCOLS[transport], "127.0.0.20", callee_port)
-            await until(lambda: address in _sockets(uas.pid) or None, 5, lambda: "SIPp did not start")
+            await until(lambda: address in sockets_of(uas.pid) or None, 5, lambda: "SIPp did not start")
             uac = await _sipp(
                 tmp_path / "uac",
                 *("-sn", "uac", "-i", "127.0.0.2", "-p", str(caller_port), "-m", "5", "-r", "10", "-d", "50"),
@@ -133,7 +134,7 @@ async def test_a_probe_with_sipsak_is_answered(tmp_path: Path) -> None:
 
 async def test_one_process_listens_on_udp_and_tcp_at_the_same_port(tmp_path: Path) -> None:
     async with daemon(tmp_path, configuration("sip:127.0.0.20:5060")) as proxy:
-        sockets = _sockets(proxy.pid)
+        sockets = sockets_of(proxy.pid)
     assert ("udp", *proxy.udp) in sockets
     assert ("tcp", *proxy.tcp) in sockets
 
@@ -194,13 +195,13 @@ async def test_the_record_is_on_disk_as_soon_as_the_call_has_ended(tmp_path: Pat
     assert (record["status"], record["call_id"], record["domain"]) == ("busy", call.call_id, DOMAIN)
 
 
-async def _sipp(directory: Path, *arguments: str) -> asyncio.subprocess.Process:
+def _sipp(directory: Path, *arguments: str) -> Coroutine[Any, Any, asyncio.subprocess.Process]:
     directory.mkdir()
     quiet = asyncio.subprocess.DEVNULL
-    return await asyncio.create_subprocess_exec("sipp", *arguments, cwd=directory, stdout=quiet, stderr=quiet)
+    return asyncio.create_subprocess_exec("sipp", *arguments, cwd=directory, stdout=quiet, stderr=quiet)
 
 
-def _sockets(pid: int) -> set[tuple[str, str, int]]:
+def sockets_of(pid: int) -> set[tuple[str, str, int]]:
     """The IPv4 sockets of a process: its descriptors name inodes, the kernel's tables name those."""
     inodes = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
     held = set()

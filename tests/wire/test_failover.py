@@ -1,4 +1,4 @@
-"""Failover on the real clock and the real network: silence, ICMP, refused connections, names with many addresses."""
+"""Failover on the real clock and the real network: silence, ICMP, refused connections, names of many addresses."""
 
 import asyncio
 import contextlib

@@ -161,9 +161,9 @@ async def test_tls_1_1_is_refused_and_1_2_is_not(tmp_path: Path) -> None:
         async with stream_peer(proxy.tls, tls=client, server_name="acme.sip.example.test") as peer:
             peer.send(CallerSide(peer, proxy.tls).text("OPTIONS"))
             await peer.hear("200 OPTIONS")
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             client.minimum_version = ssl.TLSVersion.TLSv1_1
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             client.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises((ssl.SSLError, ConnectionError)) as refusal:
             async with stream_peer(proxy.tls, tls=client, server_name="acme.sip.example.test"):

@@ -1,0 +1,196 @@
+"""TCP and TLS connections of the proxy on real sockets: pooling, framing, and peers that do not play along."""
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+import trustme
+
+from byoc_proxy.net.stream import MAX_UNSENT, StreamListener
+from byoc_proxy.net.wire import Unreachable
+from byoc_proxy.sip.locate import Hop
+from byoc_proxy.sip.message import Message
+from byoc_proxy.sip.outputs import Flow
+from byoc_proxy.sip.parser import ParseError
+from tests.support.daemon import until
+from tests.support.peers import CallerSide, StreamHost, stream_host, stream_peer
+from tests.support.sipp import free_port
+from tests.support.wires import what
+
+pytestmark = pytest.mark.wire
+
+
+class Ear:
+    """A receiver that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, Flow]] = []
+        self.garbage: list[str] = []
+        self.gone: list[Flow] = []
+        self.lost: list[tuple[bytes, str]] = []
+        self.flushes = 0
+
+    def received(self, data: bytes, flow: Flow) -> None:
+        raise AssertionError("a stream has no datagrams")
+
+    def delivered(self, message: Message, flow: Flow) -> None:
+        self.messages.append((what(message), flow))
+
+    def garbled(self, error: ParseError, flow: Flow) -> None:
+        self.garbage.append(error.reason)
+
+    def closed(self, flow: Flow) -> None:
+        self.gone.append(flow)
+
+    def undeliverable(self, data: bytes, cause: str) -> None:
+        self.lost.append((data, cause))
+
+    def flush(self) -> None:
+        self.flushes += 1
+
+
+async def listening(ear: Ear, **options: ssl.SSLContext | float) -> StreamListener:
+    listener = StreamListener(("127.0.0.10", 0), "proxy.test:5060", ear, **options)  # type: ignore[arg-type]
+    await listener.start()
+    return listener
+
+
+def hop_to(host: StreamHost, name: str = "gw.carrier.test", transport: str = "TCP") -> Hop:
+    return Hop("TLS" if transport == "TLS" else "TCP", *host.address, name)
+
+
+async def test_messages_of_one_segment_are_delivered_in_order_and_flushed_once() -> None:
+    ear = Ear()
+    listener = await listening(ear)
+    async with stream_peer(listener.local) as peer:
+        call = CallerSide(peer, listener.local)
+        peer.send(b"".join(call.text(method) for method in ("OPTIONS", "INVITE", "CANCEL")))
+        await until(lambda: len(ear.messages) == 3 or None, 5, lambda: str(ear.messages))
+        flow = ear.messages[0][1]
+        assert flow.remote == peer.address
+        assert flow.local == listener.local
+    await until(lambda: ear.gone or None, 5, lambda: "the end of the connection was not told")
+    await listener.close()
+    assert [kind for kind, _ in ear.messages] == ["OPTIONS", "INVITE", "CANCEL"]
+    assert ear.flushes == 2  # the segment, and the end of the connection
+    assert ear.gone == [flow]
+
+
+async def test_what_is_sent_on_a_flow_goes_out_on_its_connection() -> None:
+    ear = Ear()
+    listener = await listening(ear)
+    async with stream_peer(listener.local) as peer, stream_peer(listener.local) as other:
+        for each in (peer, other):
+            each.send(CallerSide(each, listener.local).text("OPTIONS"))
+        await until(lambda: len(ear.messages) == 2 or None, 5, lambda: str(ear.messages))
+        flow = next(flow for _, flow in ear.messages if flow.remote == other.address)
+        listener.send(b"SIP/2.0 200 OK\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", flow)
+        await other.hear("200 OPTIONS")
+        assert peer.heard == []
+    await listener.close()
+
+
+async def test_two_calls_at_once_to_one_gateway_make_one_connection() -> None:
+    listener = await listening(Ear())
+    async with stream_host() as gateway:
+        flows = await asyncio.gather(*(listener.reach(hop_to(gateway)) for _ in range(5)))
+        again = await listener.reach(hop_to(gateway))
+        await gateway.accept()
+        assert {*flows, again} == {again}
+        assert len(gateway.connections) == 1
+    await listener.close()
+
+
+async def test_a_call_that_leaves_does_not_take_the_connection_of_the_other_with_it() -> None:
+    listener = await listening(Ear())
+    async with stream_host() as gateway:
+        leaving = asyncio.create_task(listener.reach(hop_to(gateway)))
+        staying = asyncio.create_task(listener.reach(hop_to(gateway)))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        flow = await staying
+        assert flow.remote == gateway.address
+    await listener.close()
+
+
+async def test_a_message_for_a_connection_that_is_gone_opens_a_new_one() -> None:
+    ear = Ear()
+    listener = await listening(ear)
+    async with stream_host() as gateway:
+        flow = await listener.reach(hop_to(gateway))
+        (await gateway.accept()).close()
+        await until(lambda: ear.gone or None, 5, lambda: "the end of the connection was not told")
+        listener.send(b"BYE sip:x SIP/2.0\r\nCSeq: 2 BYE\r\nContent-Length: 0\r\n\r\n", flow)
+        await (await gateway.accept()).hear("BYE")
+    await listener.close()
+    assert ear.lost == []
+
+
+async def test_a_message_that_cannot_be_sent_any_more_is_reported_with_the_cause() -> None:
+    ear = Ear()
+    listener = await listening(ear)
+    nowhere = Flow("TCP", listener.local, ("127.0.0.21", free_port("127.0.0.21", "t1")), "proxy.test:5060")
+    listener.send(b"BYE", nowhere)
+    await until(lambda: ear.lost or None, 5, lambda: "nobody was told")
+    await listener.close()
+    assert ear.lost == [(b"BYE", "TCP connect: Connection refused")]
+
+
+async def test_a_gateway_that_takes_no_connection_is_given_up_after_the_timeout() -> None:
+    listener = await listening(Ear(), connect_timeout=0.05)
+    with socket.socket() as full, socket.socket() as waiting:
+        full.bind(("127.0.0.21", 0))
+        full.listen(0)  # one connection fills its queue
+        waiting.connect(full.getsockname())
+        host, port = full.getsockname()
+        with pytest.raises(Unreachable, match=r"TCP connect silent for 0\.05 s"):
+            await listener.reach(Hop("TCP", host, port, "gw"))
+    await listener.close()
+
+
+async def test_a_peer_that_does_not_read_is_cut_off_before_it_fills_our_memory() -> None:
+    ear = Ear()
+    listener = await listening(ear)
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.bind(("127.0.0.2", 0))
+        deaf.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(deaf, listener.local)
+        await loop.sock_sendall(deaf, b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\n")
+        await loop.sock_sendall(
+            deaf,
+            b"From: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+        )
+        await until(lambda: ear.messages or None, 5, lambda: str(ear.garbage))
+        flow = ear.messages[0][1]
+        written = 0
+        while not ear.gone:
+            assert written < 64 * MAX_UNSENT, "it may make us keep as much as it likes"
+            listener.send(b"x" * 65536, flow)
+            written += 65536
+            await asyncio.sleep(0)
+    await listener.close()
+    assert written >= MAX_UNSENT
+    assert ear.gone == [flow]
+
+
+async def test_tls_peers_are_verified_and_pooled_by_the_name_that_was_asked_for(tmp_path: Path) -> None:
+    ca = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("a.carrier.test", "b.carrier.test").configure_cert(server)
+    client = ssl.create_default_context()
+    ca.configure_trust(client)
+    listener = await listening(Ear(), server_tls=server, client_tls=client)
+    async with stream_host(tls=server) as gateway:
+        first = await listener.reach(hop_to(gateway, "a.carrier.test", "TLS"))
+        second = await listener.reach(hop_to(gateway, "b.carrier.test", "TLS"))
+        again = await listener.reach(hop_to(gateway, "a.carrier.test", "TLS"))
+        with pytest.raises(Unreachable, match="TLS failure: .*CERTIFICATE_VERIFY_FAILED"):
+            await listener.reach(hop_to(gateway, "c.carrier.test", "TLS"))
+    await listener.close()
+    assert first == again
+    assert first.connection != second.connection
+    assert (first.transport, first.server_name) == ("TLS", "a.carrier.test")

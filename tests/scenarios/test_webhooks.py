@@ -1,0 +1,187 @@
+"""What the application is asked about a call, and what happens when it does not answer."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.build import DIAL, TOKEN, TRUNK, VOICE, Scene, account_sid
+
+FALLBACK = 'trunks: {acme-trunk: {voice_fallback_url: "http://backup.example.test/fallback"}}'
+REJECT = "<Response><Reject reason='busy'/></Response>"
+
+
+async def test_the_application_is_asked_after_180_and_before_any_final_response(scene: Scene) -> None:
+    scene.starts()
+    scene.customer.answers("/voice", REJECT, delay=3)
+    call = scene.caller.calls()
+    await call.hears(180)
+    assert scene.caller.heard == ["100 INVITE", "180 INVITE"]
+    await call.hears(486)
+    assert scene.caller.times("486 INVITE") == [3.0]
+    asked = scene.customer.requests[0]
+    assert (asked.method, asked.at) == ("POST", 0.0)
+
+
+async def test_a_trunk_may_ask_with_get(scene: Scene) -> None:
+    scene.starts("trunks: {acme-trunk: {voice_method: GET}}", twiml=REJECT)
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(486)
+    asked = scene.customer.requests[0]
+    assert asked.method == "GET"
+    assert asked.params["CallStatus"] == "ringing"
+
+
+async def test_the_application_is_told_everything_about_the_call(scene: Scene) -> None:
+    scene.starts(twiml=REJECT)
+    call = scene.caller.calls(headers=["X-Customer: 42", "User-to-User: 56a390;encoding=hex", "X-Empty:"])
+    await call.hears(180)
+    await call.hears(486)
+    record = await scene.over()
+    assert scene.customer.requests[0].params == {
+        "CallSid": record.call_sid,
+        "AccountSid": account_sid(),
+        "From": "+15550100",
+        "To": "+14158675309",
+        "Caller": "+15550100",
+        "Called": "+14158675309",
+        "CallStatus": "ringing",
+        "ApiVersion": "2010-04-01",
+        "Direction": "inbound",
+        "ByocTrunkSid": TRUNK,
+        "SipDomain": "acme.sip.example.test",
+        "SipDomainSid": record.domain_sid,
+        "SipCallId": call.call_id,
+        "SipSourceIp": "203.0.113.8",
+        "SipRegion": "us1",
+        "SipHeader_X-Customer": "42",
+        "SipHeader_User-to-User": "56a390;encoding=hex",
+        "SipHeader_X-Empty": "",
+    }
+
+
+async def test_a_trunk_may_keep_the_headers_of_the_carrier_to_itself(scene: Scene) -> None:
+    scene.starts("trunks: {acme-trunk: {pass_headers: false}}", twiml=REJECT)
+    call = scene.caller.calls(headers=["X-Customer: 42"])
+    await call.hears(180)
+    await call.hears(486)
+    assert not [name for name in scene.customer.requests[0].params if name.startswith("SipHeader_")]
+
+
+async def test_the_request_is_signed_and_the_token_itself_is_never_sent(scene: Scene) -> None:
+    scene.starts(twiml=REJECT)
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(486)
+    asked = scene.customer.requests[0]
+    assert len(asked.headers["X-Twilio-Signature"]) == 28
+    assert TOKEN not in str(asked)
+
+
+FAILURES: dict[str, tuple[Callable[[Scene], None], str]] = {
+    "closes its port": (lambda scene: scene.customer.refuses("/voice"), "11202"),
+    "answers 500": (lambda scene: scene.customer.answers("/voice", "oops", status=500), "11200"),
+    "answers 404": (lambda scene: scene.customer.answers("/voice", "oops", status=404), "11200"),
+    "answers nothing": (lambda scene: scene.customer.answers("/voice", ""), "11770"),
+    "answers what is no XML": (lambda scene: scene.customer.answers("/voice", "<Response><Dial>"), "12100"),
+    "answers JSON": (
+        lambda scene: scene.customer.answers("/voice", "{}", content_type="application/json"),
+        "12300",
+    ),
+    "hangs": (lambda scene: scene.customer.hangs("/voice"), "11203"),
+    "asks for media": (
+        lambda scene: scene.customer.answers("/voice", "<Response><Say>Hi</Say></Response>"),
+        "12490",
+    ),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_the_fallback_takes_over_when_the_application(scene: Scene, failure: str) -> None:
+    scene.starts(FALLBACK)
+    break_it, code = FAILURES[failure]
+    break_it(scene)
+    scene.customer.answers("/fallback", REJECT)
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(486)
+    asked = scene.customer.asked("/fallback")[0].params
+    assert (asked["ErrorCode"], asked["ErrorUrl"]) == (code, VOICE)
+    assert int(code) in [event.code for event in (await scene.over()).events]
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_without_a_fallback_the_caller_hears_500_with_the_code_when_the_application(
+    scene: Scene, failure: str
+) -> None:
+    scene.starts()
+    break_it, code = FAILURES[failure]
+    break_it(scene)
+    call = scene.caller.calls()
+    await call.hears(180)
+    response = await call.hears(500)
+    assert (response.headers.get("x-byoc-error") or "").startswith(f"{code} ")
+    assert (await scene.over()).status == "failed"
+    assert scene.codes() == [int(code)]
+
+
+async def test_a_call_whose_application_is_down_is_completed_by_the_fallback(scene: Scene) -> None:
+    scene.starts(FALLBACK)
+    scene.customer.refuses("/voice")
+    scene.customer.answers("/fallback", DIAL)
+    call, there = await scene.talking()
+    call.hangs_up()
+    await call.hears(200, "BYE")
+    await there.receives("BYE")
+    assert (await scene.over()).status == "completed"
+    assert [asked.url for asked in scene.record.webhooks] == [VOICE, "http://backup.example.test/fallback"]
+
+
+async def test_when_the_fallback_fails_too_the_first_failure_is_told(scene: Scene) -> None:
+    scene.starts(FALLBACK)
+    scene.customer.answers("/voice", "oops", status=500)
+    scene.customer.refuses("/fallback")
+    call = scene.caller.calls()
+    await call.hears(180)
+    assert ((await call.hears(500)).headers.get("x-byoc-error") or "").startswith("11200 ")
+    await scene.settled()
+    assert scene.codes() == [11200, 11202]
+
+
+async def test_a_trunk_without_a_voice_url_fails_at_once_with_11100(scene: Scene) -> None:
+    scene.starts("trunks: {acme-trunk: {voice_url: null}}")
+    call = scene.caller.calls()
+    await call.hears(180)
+    assert ((await call.hears(500)).headers.get("x-byoc-error") or "").startswith("11100 ")
+    assert scene.customer.requests == []
+
+
+async def test_twiml_in_the_configuration_needs_no_application(scene: Scene) -> None:
+    scene.starts("trunks: {acme-trunk: {voice_url: null, voice_twiml: '<Response><Reject/></Response>'}}")
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(404)
+    assert scene.customer.requests == []
+
+
+async def test_a_caller_who_leaves_while_the_application_thinks_hears_487_and_the_question_is_dropped(
+    scene: Scene,
+) -> None:
+    scene.starts()
+    scene.customer.answers("/voice", REJECT, delay=10)
+    call = scene.caller.calls()
+    await call.hears(180)
+    await scene.sleeps(1)
+    call.cancels()
+    await call.hears(200, "CANCEL")
+    await call.hears(487)
+    record = await scene.over()
+    assert (record.status, record.webhooks[0].duration) == ("no-answer", 1.0)
+
+
+async def test_the_record_keeps_no_query_of_a_webhook(scene: Scene) -> None:
+    scene.starts('trunks: {acme-trunk: {voice_url: "http://app.example.test/voice?key=secret"}}', twiml=REJECT)
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(486)
+    assert (await scene.over()).webhooks[0].url == VOICE

@@ -1,0 +1,71 @@
+"""A customer's voice application on a real port of 127.0.0.1: scripted TwiML, and every request checked and kept.
+
+    async with voice_app(auth_token) as app:
+        app.answers("/voice", "<Response><Reject/></Response>")
+
+Every request must carry the signature that the public SDK computes for it; `unsigned` lists those that did not.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiohttp import web
+from twilio.request_validator import RequestValidator
+
+__all__ = ["Asked", "VoiceApp", "voice_app"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: its path and the parameters of its form."""
+
+    path: str
+    params: dict[str, str]
+
+
+class VoiceApp:
+    """See the module. `url` is its root, without the last slash."""
+
+    def __init__(self, auth_token: str) -> None:
+        self.url = ""
+        self.asked: list[Asked] = []
+        self.unsigned: list[str] = []
+        self._documents: dict[str, str] = {}
+        self._validator = RequestValidator(auth_token)
+
+    def answers(self, path: str, twiml: str) -> str:
+        """Answer requests for `path` from now on; gives its URL."""
+        self._documents[path] = twiml
+        return f"{self.url}{path}"
+
+    async def serve(self, request: web.Request) -> web.Response:
+        form = {key: str(value) for key, value in (await request.post()).items()}
+        self.asked.append(Asked(request.path, form))
+        signature = request.headers.get("X-Twilio-Signature", "")
+        if not self._validator.validate(f"{self.url}{request.path_qs}", form, signature):
+            self.unsigned.append(request.path_qs)
+            return web.Response(status=403)
+        document = self._documents.get(request.path)
+        if document is None:
+            return web.Response(status=404)
+        return web.Response(text=document, content_type="text/xml")
+
+
+@contextlib.asynccontextmanager
+async def voice_app(auth_token: str) -> AsyncIterator[VoiceApp]:
+    """Serve until the end of the `async with`, which fails if a request was not signed."""
+    app = VoiceApp(auth_token)
+    server = web.Application()
+    server.router.add_route("*", "/{path:.*}", app.serve)
+    runner = web.AppRunner(server, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        app.url = f"http://{host}:{port}"
+        yield app
+    finally:
+        await runner.cleanup()
+    assert not app.unsigned, f"not signed as the public SDK expects: {app.unsigned}"

@@ -1,0 +1,197 @@
+"""TCP as carriers use and abuse it: odd segments, keep-alives, garbage, slow readers, connections that go away."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import Daemon, configuration, daemon
+from tests.support.peers import (
+    SDP,
+    CallerSide,
+    Heard,
+    StreamPeer,
+    UdpPeer,
+    reply,
+    stream_host,
+    stream_peer,
+    udp_peer,
+)
+
+pytestmark = pytest.mark.wire
+
+REJECT = "<Response><Reject/></Response>"
+
+
+@contextlib.asynccontextmanager
+async def proxy_and_callee(directory: Path) -> AsyncIterator[tuple[Daemon, UdpPeer]]:
+    async with (
+        udp_peer("127.0.0.20") as callee,
+        daemon(directory, configuration(f"sip:{callee.sent_by}")) as proxy,
+    ):
+        yield proxy, callee
+
+
+def answer(callee: UdpPeer, request: Heard) -> None:
+    body = SDP if request.what == "INVITE" else b""
+    callee.send(reply(request, 200, contact=callee.contact, body=body), request.source)
+
+
+async def test_an_invite_that_comes_byte_by_byte_is_answered(tmp_path: Path) -> None:
+    async with (
+        daemon(tmp_path, configuration("sip:127.0.0.20:5060", voice_twiml=REJECT)) as proxy,
+        stream_peer(proxy.tcp) as carrier,
+    ):
+        call = CallerSide(carrier, proxy.tcp)
+        for byte in call.text("INVITE", body=SDP):
+            carrier.send(bytes([byte]))
+            await asyncio.sleep(0)
+        call.ack(await carrier.hear("404 INVITE"))
+    assert carrier.kinds[-1] == "404 INVITE"
+
+
+async def test_many_messages_in_one_segment_are_all_answered_in_order(tmp_path: Path) -> None:
+    async with (
+        daemon(tmp_path, configuration("sip:127.0.0.20:5060", voice_twiml=REJECT)) as proxy,
+        stream_peer(proxy.tcp) as carrier,
+    ):
+        call = CallerSide(carrier, proxy.tcp)
+        probes = b"".join(call.text("OPTIONS", cseq=number) for number in range(1, 31))
+        carrier.send(probes + call.text("INVITE", body=SDP, cseq=31))
+        await carrier.hear("404 INVITE")
+    answered = [int(message.get("cseq").split()[0]) for message in carrier.heard if message.what == "200 OPTIONS"]
+    assert answered == list(range(1, 31))
+
+
+async def test_a_keep_alive_on_a_stream_gets_its_pong(tmp_path: Path) -> None:
+    async with daemon(tmp_path, configuration("sip:127.0.0.20:5060")) as proxy, stream_peer(proxy.tcp) as carrier:
+        carrier.send(b"\r\n\r\n")
+        assert await carrier.pong() == b"\r\n"  # RFC 5626 §4.4.1
+        carrier.send(CallerSide(carrier, proxy.tcp).text("OPTIONS"))
+        await carrier.hear("200 OPTIONS")
+
+
+async def test_a_message_without_an_end_that_can_be_found_gets_400_and_the_stream_is_closed(tmp_path: Path) -> None:
+    async with daemon(tmp_path, configuration("sip:127.0.0.20:5060")) as proxy, stream_peer(proxy.tcp) as carrier:
+        probe = CallerSide(carrier, proxy.tcp).text("OPTIONS")
+        carrier.send(probe.replace(b"Content-Length: 0", b"Content-Length: many"))
+        await carrier.hear("400 OPTIONS")
+        await carrier.gone()
+
+
+async def test_bytes_that_are_no_sip_at_all_close_the_stream(tmp_path: Path) -> None:
+    async with daemon(tmp_path, configuration("sip:127.0.0.20:5060")) as proxy, stream_peer(proxy.tcp) as carrier:
+        carrier.send(b"GET / HTTP/1.1\r\nHost: proxy\r\n\r\n")
+        await carrier.gone()
+    assert carrier.heard == []
+
+
+async def test_two_hundred_connections_that_send_half_a_message_cost_a_call_nothing(tmp_path: Path) -> None:
+    async with proxy_and_callee(tmp_path) as (proxy, callee), contextlib.AsyncExitStack() as stack:
+        for _ in range(200):
+            slow = await stack.enter_async_context(stream_peer(proxy.tcp, "127.0.0.3"))
+            slow.send(b"INVITE sip:+15550100@acme.sip.example.test SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.3;branch=z9")
+        carrier = await stack.enter_async_context(stream_peer(proxy.tcp))
+        started = asyncio.get_running_loop().time()
+        call = CallerSide(carrier, proxy.tcp)
+        call.invite()
+        answer(callee, await callee.hear("INVITE"))
+        final = await carrier.hear("200 INVITE")
+        call.ack(final)
+        call.bye(final)
+        answer(callee, await callee.hear("BYE"))
+        done = await carrier.hear("200 BYE")
+    assert done.at - started < 0.5
+
+
+async def test_a_bye_of_ours_comes_on_the_callers_connection_whatever_its_contact_says(tmp_path: Path) -> None:
+    async with proxy_and_callee(tmp_path) as (proxy, callee), stream_peer(proxy.tcp) as carrier:
+        call = CallerSide(carrier, proxy.tcp, contact="<sip:carrier@192.168.1.9:5060;transport=tcp>")
+        call.invite()
+        answer(callee, await callee.hear("INVITE"))
+        call.ack(await carrier.hear("200 INVITE"))
+        ack = await callee.hear("ACK")
+        callee.send(_bye_of_callee(callee, ack), ack.source)
+        bye = await carrier.hear("BYE")
+        carrier.send(reply(bye, 200))
+        await callee.hear("200 BYE")
+    assert bye.uri == "sip:carrier@192.168.1.9:5060;transport=tcp"
+
+
+async def test_a_bye_after_the_callers_connection_went_away_takes_a_new_one_to_its_contact(tmp_path: Path) -> None:
+    async with proxy_and_callee(tmp_path) as (proxy, callee), stream_host("127.0.0.2") as listening:
+        host, port = listening.address
+        async with stream_peer(proxy.tcp) as carrier:
+            call = CallerSide(carrier, proxy.tcp, contact=f"<sip:carrier@{host}:{port};transport=tcp>")
+            call.invite()
+            answer(callee, await callee.hear("INVITE"))
+            call.ack(await carrier.hear("200 INVITE"))
+            ack = await callee.hear("ACK")
+            await _lose(carrier)
+        callee.send(_bye_of_callee(callee, ack), ack.source)
+        fresh = await listening.accept()
+        bye = await fresh.hear("BYE")
+        fresh.send(reply(bye, 200))
+        await callee.hear("200 BYE")
+        record = await proxy.record()
+    assert bye.get("call-id") == call.call_id
+    assert record["status"] == "completed"
+
+
+async def test_an_answer_after_the_callers_connection_went_away_takes_a_new_one_to_its_via(tmp_path: Path) -> None:
+    async with proxy_and_callee(tmp_path) as (proxy, callee), stream_host("127.0.0.2") as listening:
+        place = ":".join(map(str, listening.address))
+        async with stream_peer(proxy.tcp) as carrier:
+            call = CallerSide(carrier, proxy.tcp, contact=f"<sip:carrier@{place};transport=tcp>")
+            call.invite(via=f"SIP/2.0/TCP {place}")
+            invite = await callee.hear("INVITE")
+            await _lose(carrier)
+        answer(callee, invite)
+        fresh = await listening.accept()
+        final = await fresh.hear("200 INVITE")  # RFC 3261 §18.2.2
+        fresh.send(_in_dialog(call, "ACK", final, 1))
+        await callee.hear("ACK")
+        fresh.send(_in_dialog(call, "BYE", final, 2))
+        await fresh.hear("200 BYE")
+
+
+async def test_calls_to_one_gateway_share_a_connection(tmp_path: Path) -> None:
+    async with stream_host() as gateway, udp_peer() as carrier:
+        host, port = gateway.address
+        async with daemon(tmp_path, configuration(f"sip:{host}:{port};transport=tcp")) as proxy:
+            for _ in range(2):
+                call = CallerSide(carrier, proxy.udp)
+                call.invite()
+                link = gateway.connections[0] if gateway.connections else await gateway.accept()
+                link.send(reply(await link.hear("INVITE"), 486))
+                await link.hear("ACK")
+                call.ack(await carrier.hear("486 INVITE"))
+    assert len(gateway.connections) == 1
+
+
+async def _lose(carrier: StreamPeer) -> None:
+    """Make the proxy close the connection: then it is certain that it knows."""
+    carrier.send(b"no SIP\r\n\r\n")
+    await carrier.gone()
+
+
+def _in_dialog(call: CallerSide, method: str, final: Heard, cseq: int) -> bytes:
+    target = final.get("contact").strip("<>")
+    return call.text(method, cseq=cseq, uri=target, to_tag=final.get("to").partition(";tag=")[2])
+
+
+def _bye_of_callee(callee: UdpPeer, ack: Heard) -> bytes:
+    """What the callee says when it hangs up: its own From is the To of the requests that it heard."""
+    lines = [
+        f"BYE sip:{ack.source[0]}:{ack.source[1]} SIP/2.0",
+        f"Via: SIP/2.0/UDP {callee.sent_by};branch=z9hG4bK-callee-bye",
+        "Max-Forwards: 70",
+        f"From: {ack.get('to')}",
+        f"To: {ack.get('from')}",
+        f"Call-ID: {ack.get('call-id')}",
+        "CSeq: 1 BYE",
+        "Content-Length: 0",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
