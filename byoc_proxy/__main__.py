@@ -30,7 +30,7 @@ def run(
     config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file, YAML.")],
 ) -> None:
     """Run the daemon until SIGTERM. SIGHUP reloads the trunks, domains, lists and policies of the file."""
-    from byoc_proxy.app import fast_loop, serve  # the other commands start faster without it
+    from byoc_proxy.daemon import fast_loop, serve  # the other commands start faster without it
 
     loaded = _loaded(config)
     try:
@@ -48,6 +48,9 @@ def check(config: ConfigFile) -> None:
     for warning in loaded.warnings:
         typer.echo(f"{warning} (warning)", err=True)
     resources = loaded.resources
+    for kind, rows in (("trunk", resources.trunks), ("domain", resources.domains)):
+        for row in rows:
+            typer.echo(f"{kind} {row.sid} {row.friendly_name}")
     typer.echo(
         f"{config}: good: {len(resources.trunks)} trunks, {len(resources.domains)} domains, "
         f"{len(resources.connection_policies)} connection policies, {len(loaded.warnings)} warnings"

@@ -1,16 +1,12 @@
-"""The composition root: the one place where everything is put together, started, reloaded and stopped."""
+"""The composition root: the one place where everything is put together. `daemon.py` gives it a process."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import random
 import secrets
-import signal
-import socket
-import ssl
 import time
 import uuid
 from dataclasses import dataclass
@@ -20,29 +16,28 @@ from byoc_proxy import __version__
 from byoc_proxy.call.screen import Screen
 from byoc_proxy.call.services import Services
 from byoc_proxy.call.switchboard import Switchboard
-from byoc_proxy.config.load import ConfigProblems
-from byoc_proxy.net.dns import Resolver
 from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.net.stream import StreamListener
+from byoc_proxy.net.tls import client_context, server_context
 from byoc_proxy.net.udp import UdpListener
-from byoc_proxy.observe.log import configured
 from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.digest import DigestServer
 from byoc_proxy.sip.transaction import TIMEOUT
 from byoc_proxy.sip.uri import bracketed
-from byoc_proxy.storage.store import CallStore, NoStore, RecordFile
 from byoc_proxy.trunk.directory import Directories
 from byoc_proxy.trunk.origination import RestingAddresses
 from byoc_proxy.webhook.client import Webhooks
-from byoc_proxy.webhook.transport import AiohttpTransport, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from byoc_proxy.call.services import Resolver as CallResolver
     from byoc_proxy.config.load import Loaded
-    from byoc_proxy.config.settings import Listener, Settings
+    from byoc_proxy.config.settings import Listener, Settings, TlsClient
+    from byoc_proxy.net.wire import Wire
     from byoc_proxy.sip.outputs import Dropped
+    from byoc_proxy.storage.store import CallStore
+    from byoc_proxy.webhook.transport import Transport
 
 NODE: Final = "a"  # the first letter of every tag, branch and Call-ID: which node a message belongs to
 
@@ -136,140 +131,28 @@ class Node:
         self.log.debug("message.dropped", reason=dropped.reason, source=dropped.flow.remote)
 
 
-def fast_loop() -> Callable[[], asyncio.AbstractEventLoop]:
-    """uvloop when it is installed (the `fast` extra), else asyncio's own loop."""
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop
-    new: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return new
-
-
-async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mapping[str, str]) -> None:
-    """Run the daemon until SIGTERM or SIGINT; SIGHUP loads again. `OSError` for what cannot be opened."""
-    settings = loaded.settings
-    log = configured(settings.log.level, settings.log.format)
-    for warning in loaded.warnings:
-        log.warning("config.warning", text=warning)
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    records: CallStore = RecordFile(settings.records) if settings.records else NoStore()
-    async with AiohttpTransport() as http:
-        resolver = Resolver(
-            settings.dns.nameservers,
-            settings.dns.timeout,
-            now=loop.time,
-            draw=random.random,
-            families=_families(settings),
-        )
-        node = Node(loaded, World(http, resolver, records, log))
-        try:
-            await open_listeners(node, settings)
-            _calm_collector()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, _asked_to_stop, node, stopping)
-            loop.add_signal_handler(signal.SIGHUP, _reload, node, settings, load_again)
-            _tell_supervisor(environ, "READY=1")
-            await stopping.wait()
-            _tell_supervisor(environ, "STOPPING=1")
-        finally:
-            await node.stop(settings.limits.drain_grace)
-            records.close()
-
-
 async def open_listeners(node: Node, settings: Settings) -> None:
     """Open every listener of the settings; `OSError` names the one that cannot be had."""
     for listener in settings.listeners:
-        local = (listener.host, listener.port)
         try:
-            if listener.transport == "UDP":
-                node.endpoint.add(UdpListener(local, _sent_by(listener), node.endpoint))
-            else:
-                stream = StreamListener(
-                    local,
-                    _sent_by(listener),
-                    node.endpoint,
-                    server_tls=_server_tls(listener) if listener.transport == "TLS" else None,
-                    client_tls=_client_tls(settings) if listener.transport == "TLS" else None,
-                )
-                await stream.start()
-                node.endpoint.add(stream)
+            wire = await _open(listener, settings.tls_client, node.endpoint)
         except OSError as error:
             where = f"{listener.transport} {bracketed(listener.host)}:{listener.port}"
             raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
-        node.log.info("listener.open", transport=listener.transport, address=local, sent_by=_sent_by(listener))
+        node.endpoint.add(wire)
+        node.log.info("listener.open", transport=wire.transport, address=wire.local, sent_by=wire.sent_by)
 
 
-def _calm_collector() -> None:
-    """Look for cyclic garbage rarely: a call leaves none (sessions, transactions and legs let go of each other).
-
-    Transactions live for 32 s, so the default thresholds walk thousands of live objects again and again: a third
-    of the CPU at 200 calls/s, in pauses of up to 100 ms. What start-up made is not looked at any more.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
-
-
-def _asked_to_stop(node: Node, stopping: asyncio.Event) -> None:
-    """SIGTERM, SIGINT: the first drains, as long as the grace allows; a second one means now."""
-    if stopping.is_set():
-        node.hurry()
-    stopping.set()
-
-
-def _reload(node: Node, running: Settings, load_again: Callable[[], Loaded]) -> None:
-    """SIGHUP: all of the file or nothing of it."""
-    try:
-        loaded = load_again()
-    except ConfigProblems as error:
-        node.log.error("config.kept", cause="the new file cannot be used", problems=error.problems)
-        return
-    if loaded.directory.installation.realm != node.directories.current.installation.realm:
-        node.log.error("config.kept", cause="the digest realm changes only with a restart")
-        return
-    node.reload(loaded)
-    if loaded.settings != running:
-        node.log.warning("config.restart_needed", text="listeners, limits, dns, log and files change by a restart")
-
-
-def _sent_by(listener: Listener) -> str:
+async def _open(listener: Listener, client: TlsClient, endpoint: Endpoint) -> Wire:
+    local = (listener.host, listener.port)
     host = bracketed(listener.advertise_host or listener.host)
-    return f"{host}:{listener.advertise_port or listener.port}"
-
-
-def _families(settings: Settings) -> tuple[Any, ...]:
-    """Ask the DNS only for addresses that some listener can send to."""
-    versions = {":" in listener.host for listener in settings.listeners}
-    return tuple(family for family, six in (("A", False), ("AAAA", True)) if six in versions)
-
-
-def _server_tls(listener: Listener) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if listener.certificate is not None:
-        context.load_cert_chain(listener.certificate, listener.private_key)
-    return context
-
-
-def _client_tls(settings: Settings) -> ssl.SSLContext:
-    tls = settings.tls_client
-    context = ssl.create_default_context(cafile=tls.ca_file)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.private_key)
-    return context
-
-
-def _tell_supervisor(environ: Mapping[str, str], state: str) -> None:
-    """systemd's `Type=notify` protocol, when it asked for it."""
-    address = environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        channel.connect(address.replace("@", "\0", 1) if address.startswith("@") else address)
-        channel.sendall(state.encode())
+    sent_by = f"{host}:{listener.advertise_port or listener.port}"
+    if listener.transport == "UDP":
+        return UdpListener(local, sent_by, endpoint)
+    server_tls = client_tls = None
+    if listener.transport == "TLS":
+        server_tls = server_context(listener.certificate, listener.private_key)
+        client_tls = client_context(client.ca_file, client.verify, client.certificate, client.private_key)
+    stream = StreamListener(local, sent_by, endpoint, server_tls=server_tls, client_tls=client_tls)
+    await stream.start()
+    return stream

@@ -45,8 +45,9 @@ FLOORS = {
     "observe": floor(),
     "preflight": floor("config", "trunk", "twiml"),
     "app": floor(*BELOW_APP),
+    "daemon": floor(*BELOW_APP, "app"),
     "demo": floor(*BELOW_APP, "app"),
-    "__main__": floor(*BELOW_APP, "preflight", "app", "demo"),
+    "__main__": floor(*BELOW_APP, "preflight", "daemon", "demo"),
 }
 
 # A pure floor gets time and randomness as arguments, and returns what should be sent or logged.

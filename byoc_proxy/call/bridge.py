@@ -47,8 +47,6 @@ class Bridge:
                 ),
                 _body_headers(request),
             )
-        elif request.method == "OPTIONS":
-            here.reply(transaction, 200, b"", (ALLOW,))
         else:
             here.reply(transaction, 405, b"", (ALLOW,))
 

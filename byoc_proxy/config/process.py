@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from byoc_proxy.sip.locate import Transport
 
+_ANY_ADDRESS = ("0.0.0.0", "::")
 _TRANSPORTS: dict[str, Transport] = {"udp": "UDP", "tcp": "TCP", "tls": "TLS"}
 
 
@@ -75,13 +76,17 @@ def read_settings(section: ProcessSection) -> Settings:
 
 
 def settings_problems(settings: Settings) -> Iterator[Problem]:
-    """Listeners that exclude each other: TCP and TLS share the ports of one protocol, UDP has its own."""
+    """Listeners that exclude each other (TCP and TLS share the ports of one protocol), or that nobody can answer to."""
     bound: dict[tuple[bool, str, int], int] = {}
     for at, listener in enumerate(settings.listeners):
         socket = (listener.transport == "UDP", listener.host, listener.port)
         if listener.port and socket in bound:
             yield ("listeners", at, "bind"), f"listener {bound[socket]} has this address and port already"
         bound.setdefault(socket, at)
+        if listener.host in _ANY_ADDRESS and listener.advertise_host is None:
+            # it would stand in Via and Contact, and no ACK or BYE would ever come back
+            text = f"{listener.host} is no address to answer to; say which one with `advertise`"
+            yield ("listeners", at, "bind"), text
 
 
 def _region(name: str, section: RegionSection) -> Region:

@@ -12,7 +12,7 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Final, cast
 
-from byoc_proxy.net.wire import Unreachable
+from byoc_proxy.net.wire import Unreachable, with_port
 from byoc_proxy.sip.outputs import Flow
 from byoc_proxy.sip.parser import ParseError, StreamParser
 
@@ -112,6 +112,7 @@ class StreamListener:
         except OSError as error:  # asyncio's own words name the address once more
             raise OSError(error.errno, os.strerror(error.errno or 0)) from error
         self.local = self._server.sockets[0].getsockname()[:2]
+        self.sent_by = with_port(self.sent_by, self.local[1])
 
     def opened(self, connection: Connection) -> None:
         self._connections[connection.flow.connection] = connection

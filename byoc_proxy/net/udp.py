@@ -14,7 +14,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from byoc_proxy.net.wire import Unreachable
+from byoc_proxy.net.wire import Unreachable, with_port
 from byoc_proxy.sip.outputs import Flow
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class UdpListener:
             self._socket.close()
             raise
         self.local: Address = self._socket.getsockname()[:2]
-        self.sent_by = sent_by
+        self.sent_by = with_port(sent_by, self.local[1])
         self._receiver = receiver
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._socket.fileno(), self._readable)

@@ -15,6 +15,11 @@ class Unreachable(ConnectionError):
     """A hop cannot be sent to: refused, reset, silent, no route, a TLS failure, or it is ourselves."""
 
 
+def with_port(sent_by: str, port: int) -> str:
+    """A listener that asked for any free port advertises the one it got."""
+    return f"{sent_by[:-1]}{port}" if sent_by.endswith(":0") else sent_by
+
+
 class Receiver(Protocol):
     """Who takes what comes in: the endpoint. `flush` follows once per wake-up."""
 

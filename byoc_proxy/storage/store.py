@@ -16,6 +16,8 @@ class CallStore(Protocol):
 
     def add(self, record: CallRecord) -> None: ...
 
+    def reopen(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -28,6 +30,9 @@ class MemoryStore:
     def add(self, record: CallRecord) -> None:
         self.records[record.call_sid] = record
 
+    def reopen(self) -> None:
+        """Nothing is held open."""
+
     def close(self) -> None:
         """Nothing is held open."""
 
@@ -37,6 +42,9 @@ class NoStore:
 
     def add(self, record: CallRecord) -> None:
         """Nothing is kept."""
+
+    def reopen(self) -> None:
+        """Nothing is held open."""
 
     def close(self) -> None:
         """Nothing is held open."""

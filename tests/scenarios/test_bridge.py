@@ -298,6 +298,16 @@ async def test_options_inside_a_call_is_answered_and_does_not_cross(scene: Scene
     assert "OPTIONS" not in scene.first.heard
 
 
+async def test_options_is_answered_while_the_caller_is_between_two_callees(scene: Scene) -> None:
+    scene.starts(twiml="<Response><Dial>+14158675309</Dial><Pause length='5'/></Response>")
+    call, there = await scene.talking()
+    there.hangs_up()
+    await there.hears(200, "BYE")
+    call.requests("OPTIONS")
+    await call.hears(200, "OPTIONS")
+    await call.receives("BYE")
+
+
 async def test_what_we_do_not_do_inside_a_call_is_405_and_the_call_goes_on(scene: Scene) -> None:
     scene.starts()
     call, there = await scene.talking()

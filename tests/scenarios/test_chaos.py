@@ -55,13 +55,18 @@ def calls_of(*carriers: Carrier) -> list[CarrierCall]:
 @pytest.mark.parametrize("seed", range(60))
 async def test_no_order_of_events_leaves_anything_behind(scene: Scene, seed: int) -> None:
     chance = random.Random(seed)
-    scene.starts("connection_policies: {carriers: {follow_redirects: true}}", twiml=SCRIPTS[seed % len(SCRIPTS)])
+    transport = chance.choice(["udp", "udp", "tcp"])
+    targets = ", ".join(f"{{target: 'sip:198.51.100.{last};transport={transport}'}}" for last in (1, 2))
+    policy = f"connection_policies: {{carriers: {{follow_redirects: true, targets: [{targets}]}}}}"
+    scene.starts(policy, twiml=SCRIPTS[seed % len(SCRIPTS)])
     scene.network.delay = chance.choice([0.0, 0.0, 0.03])
     scene.first.obstinate = chance.random() < 0.3
     call = scene.caller.calls(body=chance.choice([OFFER, OFFER, b""]))
     for _ in range(chance.randrange(3, 25)):
         if chance.random() < 0.2:
             scene.network.loses(chance.choice(LOSSES))
+        if scene.network.streams and chance.random() < 0.1:
+            scene.network.cut(chance.choice(list(scene.network.streams)))
         verbs = caller_verbs(call) if chance.random() < 0.3 else []
         for there in calls_of(scene.first, scene.second):
             verbs += callee_verbs(there)

@@ -340,7 +340,7 @@ async def test_a_redirect_is_followed_once_to_its_first_contact(scene: Scene) ->
     assert again.invite.uri_text == "sip:+1900@198.51.100.9"
     again.refuses(302, headers=["Contact: <sip:198.51.100.10>"])
     await answered_by(scene, scene.second, call)
-    assert len(elsewhere.requests("INVITE")) == 1
+    assert len(elsewhere.got("INVITE")) == 1
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ async def test_a_resting_address_is_skipped_by_other_calls(scene: Scene) -> None
     other = scene.caller.calls()
     await other.hears(180)
     await answered_by(scene, scene.second, other)
-    assert len(scene.first.requests("INVITE")) == 1
+    assert len(scene.first.got("INVITE")) == 1
     assert [len(record.attempts) for record in scene.records] == [2, 1]
 
 
@@ -551,7 +551,7 @@ async def test_the_lowest_priority_number_is_always_first(scene: Scene) -> None:
         await call.hears(180)
         (await scene.first.invited()).refuses(486)
         await call.hears(486)
-    assert len(scene.first.requests("INVITE")) == 20
+    assert len(scene.first.got("INVITE")) == 20
     assert scene.second.heard == []
 
 
@@ -642,7 +642,7 @@ async def test_each_attempt_is_built_afresh_from_the_same_description(scene: Sce
     )
     call = await refused_by_all(scene, 500)
     await answered_by(scene, scene.second, call)
-    one, two = scene.first.requests("INVITE")[0], scene.second.requests("INVITE")[0]
+    one, two = scene.first.got("INVITE")[0], scene.second.got("INVITE")[0]
     assert (one.uri_text, two.uri_text) == ("sip:fixed@198.51.100.1", "sip:+14158675309@198.51.100.2")
     assert one.call_id != two.call_id
     assert one.from_tag != two.from_tag

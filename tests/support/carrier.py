@@ -97,7 +97,6 @@ class Carrier:
         self.obstinate = False  # does not react to CANCEL
         self.stream = 0
         self._numbers = itertools.count(1)
-        self._inbox = Inbox(self.name)
         self._new_calls: asyncio.Queue[CarrierCall] = asyncio.Queue()
         for each in ("UDP", "TCP", "TLS"):
             network.attach(each, self.address, self)
@@ -151,7 +150,7 @@ class Carrier:
             each.at for each in self.network.log if each.destination[0] == self.address[0] and each.what == words
         ]
 
-    def requests(self, method: str) -> list[Request]:
+    def got(self, method: str) -> list[Request]:
         """The requests of one method that arrived."""
         return [each for each in self.received if isinstance(each, Request) and each.method == method]
 

@@ -198,11 +198,11 @@ async def until(look: Callable[[], T | None], within: float, complaint: Callable
 
 async def _stop(proxy: Daemon, process: asyncio.subprocess.Process) -> None:
     """End this one process, by its id: politely, impatiently, at last without asking."""
-    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+    for number, patience in ((signal.SIGTERM, 0.4), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
         if process.returncode is None:
             process.send_signal(number)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), 1.0)
+                await asyncio.wait_for(process.wait(), patience)
     await proxy.exited()
 
 
