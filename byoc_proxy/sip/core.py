@@ -219,7 +219,11 @@ class UserAgentCore:
         self.sessions.pop((session.call_id, session.local_tag), None)
         self._outputs.append(Over(session))
         if isinstance(session, UacSession):
+            session.invite.request.shed()
             self._drop_if_over(session.invite)  # given up: no response or timer of its own will do it
+        elif isinstance(session, UasSession) and session.invite.succeeded:
+            session.invite.settle()
+            session.invite.part()
 
     # --- requests ------------------------------------------------------------------------------------------
 
@@ -242,6 +246,8 @@ class UserAgentCore:
         elif session is not None:
             transaction = self._serve(request, key, flow, now)
             session.on_request(request, transaction, now)
+            if request.method != "INVITE":
+                transaction.settle()
             self._drop_if_over(transaction)
         elif request.to_tag:
             self._answer_statelessly(request, flow, Answer(481))  # §12.2.2

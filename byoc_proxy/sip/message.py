@@ -196,6 +196,11 @@ class Message:
         """Every value of a comma-separated header, over all its lines, in order (§7.3.1)."""
         return [part for line in self.headers.all(key) for part in split_commas(line) if part]
 
+    def shed(self) -> None:
+        """Keep the headers only: of a request that was answered, nothing else is asked for any more."""
+        self.body = b""
+        self._data = None
+
     @property
     def start_line(self) -> str:
         raise NotImplementedError

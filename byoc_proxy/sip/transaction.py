@@ -9,13 +9,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
+from byoc_proxy.sip.headers import Headers
 from byoc_proxy.sip.machine import Alarms, Machine, Table, to
-from byoc_proxy.sip.message import ack_for_failure
+from byoc_proxy.sip.message import Request, ack_for_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from byoc_proxy.sip.message import Request, Response
+    from byoc_proxy.sip.message import Response
     from byoc_proxy.sip.outputs import Flow
 
     Wire = Callable[[bytes, Flow], None]
@@ -62,6 +63,7 @@ class Timer(StrEnum):
     M = "M"
 
 
+_SETTLED: Final = Request("", "", Headers())
 _RETRANSMISSIONS: Final[frozenset[StrEnum]] = frozenset((Timer.A, Timer.E, Timer.G))
 # what absorbs retransmissions, hence waits for none on a reliable transport
 _WAITS: Final[dict[StrEnum, float]] = {Timer.D: TIMEOUT, Timer.I: T4, Timer.J: TIMEOUT, Timer.K: T4}
@@ -156,10 +158,20 @@ class ServerTransaction(Transaction):
         kind = Input.PROVISIONAL if status < 200 else Input.SUCCESS if status < 300 else Input.FAILURE
         self.feed(kind, response, now)
 
+    def settle(self) -> None:
+        """Let go of the request: what waits out retransmissions (timers G-J, L) needs its last response only."""
+        if self.answered:
+            self.request = _SETTLED
+
     @property
     def answered(self) -> bool:
         """A final response has been sent."""
         return self.state not in (State.TRYING, State.PROCEEDING)
+
+    @property
+    def succeeded(self) -> bool:
+        """An INVITE that was answered with a 2xx: nothing but its retransmissions can still concern it."""
+        return self.state is State.ACCEPTED
 
 
 # --- actions -----------------------------------------------------------------------------------------------

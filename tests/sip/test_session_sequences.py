@@ -82,7 +82,7 @@ class Facts:
 # what never changes once it is set, and need not be put back
 CONSTANT = frozenset(
     {"alarms", "call_id", "contact", "invite", "key", "listener", "local", "local_tag", "remote", "remote_tag"}
-    | {"request", "route_set", "stack", "wire"}
+    | {"route_set", "stack", "wire"}
 )
 _SLOTS: dict[type, tuple[str, ...]] = {}
 
