@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from byoc_proxy.webhook.parameters import CallFacts
 
 ERROR_HEADER: Final = "X-Byoc-Error"
+MAX_GLARES: Final = 5
 RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
 ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
 NO_VOICE_URL: Final = 11100
@@ -71,9 +72,9 @@ class Call:
                 if self.leg.ending is None:  # else its CANCEL came in the same wake-up as its INVITE
                     self._stay = stay
                     await self._perform()
-        except Exception:
+        except Exception as error:
             self._stay = None
-            if stay.expired():
+            if isinstance(error, TimeoutError) and stay.expired():
                 self.journal.stage("caller_left")  # the ordinary end
             else:
                 # a bug in one call ends that call, never the process
@@ -277,11 +278,11 @@ class Call:
         assert callee is not None
         self._callee = callee
         self._refusal = None
-        self._join(callee)
         bridge = Bridge(self.leg, callee)
         started = self._services.endpoint.now
         try:
             async with asyncio.timeout(dial.time_limit):
+                await self._join(callee)
                 ended = await callee.ended()
         except TimeoutError:
             self.journal.tell("dial.time_limit", seconds=dial.time_limit)
@@ -301,15 +302,28 @@ class Call:
             is_sip=isinstance(dial.nouns[0], Sip) and not isinstance(dial.nouns[0], Number),
         )
 
-    def _join(self, callee: Leg) -> None:
+    async def _join(self, callee: Leg) -> None:
         """Bring the two SDPs together: the callee's answer answers the caller, or re-INVITEs them."""
-        body = callee.remote_sdp
         if self.leg.answered:
-            self.leg.offer(body, lambda response: callee.acknowledge(response.sdp if response else b""))
+            await self._bring_over(callee)
             return
         # a caller without an offer answers ours, the callee's, in the ACK (RFC 3261 §13.2.1)
         self.leg.on_acked = lambda ack: self._acknowledged(ack, callee)
-        self._accept(body)
+        self._accept(callee.remote_sdp)
+
+    async def _bring_over(self, callee: Leg) -> None:
+        """Offer the callee's SDP to a caller who talked to somebody else before; without them there is no call."""
+        for _ in range(MAX_GLARES):
+            response = await self.leg.reinvite(callee.remote_sdp)
+            if response is not None and response.status < 300:
+                callee.acknowledge(response.sdp)
+                return
+            if response is not None and response.status != 491:
+                break
+            # §14.1: an INVITE of theirs crosses ours, and they own the Call-ID: again within two seconds
+            await asyncio.sleep(self._services.draw() * 2.0)
+        self.journal.tell("dial.not_joined", status=response.status if response else None)
+        callee.hang_up()
 
     def _acknowledged(self, ack: Request, callee: Leg) -> None:
         self.journal.stage("acknowledged")

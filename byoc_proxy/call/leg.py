@@ -136,6 +136,12 @@ class Leg:
         """Send a re-INVITE; `done` hears its final response, None when there is none or it could not be sent."""
         self._await_reply(self.session.offer(body, self._endpoint.now, headers), done)
 
+    async def reinvite(self, body: bytes) -> Response | None:
+        """Send a re-INVITE and wait for what comes of it, as `done` of `offer` would hear it."""
+        replied: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
+        self.offer(body, lambda response: None if replied.done() else replied.set_result(response))
+        return await replied
+
     def transact(self, method: str, body: bytes, done: Done, headers: Fields = ()) -> None:
         """Send another in-dialog request; `done` as above."""
         self._await_reply(self.session.transact(method, body, self._endpoint.now, headers), done)

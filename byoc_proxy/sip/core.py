@@ -134,7 +134,7 @@ class UserAgentCore:
                 continue
             if isinstance(transaction, ClientTransaction):
                 transaction.transport_error(now)
-            else:
+            elif isinstance(transaction, ServerTransaction) and not transaction.settled:
                 transaction.flow = _reopened(flow, flow.remote[0], transaction.request.via.port)
         for session in self.sessions.values():
             if session.flow.connection == flow.connection:

@@ -164,6 +164,10 @@ class ServerTransaction(Transaction):
             self.request = _SETTLED
 
     @property
+    def settled(self) -> bool:
+        return self.request is _SETTLED
+
+    @property
     def answered(self) -> bool:
         """A final response has been sent."""
         return self.state not in (State.TRYING, State.PROCEEDING)

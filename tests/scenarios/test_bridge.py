@@ -334,6 +334,41 @@ async def test_a_second_dial_brings_the_caller_over_to_the_new_callee_by_a_reinv
     assert [attempt.outcome for attempt in (await scene.over()).attempts] == ["answered", "answered"]
 
 
+async def second_callee(scene: Scene) -> tuple[CarrierCall, CarrierCall]:
+    """The caller, asked by re-INVITE to talk to the second callee, who has just answered."""
+    scene.starts(twiml=ONE_AFTER_THE_OTHER)
+    call, there = await scene.talking()
+    there.hangs_up()
+    await there.hears(200, "BYE")
+    again = await scene.first.invited()
+    again.answers(sdp("198.51.100.1", 7000))
+    await again.receives("ACK")
+    await call.receives("INVITE")
+    return call, again
+
+
+async def test_a_caller_who_refuses_the_second_callee_ends_that_conversation(scene: Scene) -> None:
+    call, again = await second_callee(scene)
+    call.refuses(488)
+    await call.receives("ACK")
+    await again.receives("BYE")
+    await call.receives("BYE")
+    assert scene.events("dial.not_joined")[0]["status"] == 488
+
+
+async def test_a_caller_whose_own_reinvite_crosses_ours_is_asked_again_soon(scene: Scene) -> None:
+    call, again = await second_callee(scene)
+    call.refuses(491)
+    await call.receives("ACK")
+    assert (await call.receives("INVITE")).body == sdp("198.51.100.1", 7000)
+    call.answers(OFFER)
+    await call.receives("ACK")
+    first, second = scene.caller.times("INVITE")[-2:]
+    assert 0.0 <= second - first <= 2.0
+    await scene.settled()
+    await end(call, again)
+
+
 # --- when things get lost ----------------------------------------------------------------------------------
 
 

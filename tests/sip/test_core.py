@@ -322,6 +322,18 @@ def test_a_closed_connection_leaves_server_transactions_to_their_user() -> None:
     assert lab.is_empty()
 
 
+@pytest.mark.parametrize("transport", ["TCP", "TLS"])
+def test_a_connection_that_closes_just_after_a_call_on_it_has_ended_disturbs_nothing(transport: str) -> None:
+    lab = Lab(transport=transport)
+    session = lab.invited()
+    session.answer(ANSWER, 0.0)
+    lab.flush()
+    lab.says(session, "ACK", 1)
+    lab.says(session, "BYE", 2)
+    lab.core.closed(lab.flow, 1.0)
+    assert lab.is_empty()
+
+
 def test_an_undeliverable_datagram_fails_its_own_transaction_only() -> None:
     lab = Lab()
     lab.call(uri="sip:bob@127.0.0.2;branch=z9hG4bKdecoy")

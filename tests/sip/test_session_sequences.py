@@ -154,6 +154,8 @@ class World:
         things: list[object] = [self.session, *self.core.transactions.values()]
         if self.session.dialog is not None:
             things.append(self.session.dialog)
+        if isinstance(self.session, UacSession):
+            things.append(self.session.invite.request)  # sheds its body at the end
         kept = [Frozen(thing) for thing in things]
         return (
             kept,

@@ -4,7 +4,7 @@ import pytest
 
 from byoc_proxy.sip.headers import HeaderError
 from byoc_proxy.sip.message import Request
-from byoc_proxy.sip.outputs import Answered, By, Ended, Progressed, Refused, Replied
+from byoc_proxy.sip.outputs import Answered, By, Ended, Progressed, Refused, Replied, Requested
 from byoc_proxy.sip.uac import OutgoingInvite
 from tests.support.wires import ANSWER, OFFER, Lab, request
 
@@ -137,6 +137,25 @@ def test_a_call_may_ring_for_minutes() -> None:
     assert len(lab.heard(Answered)) == 1
 
 
+@pytest.mark.parametrize("before", [(), (100,), (100, 100), (180,), (100, 180, 183, 180)])
+@pytest.mark.parametrize(("status", "body"), [(200, b""), (200, ANSWER), (486, b"")])
+@pytest.mark.parametrize("offer", [b"", OFFER])
+def test_every_response_is_told_in_its_order_however_far_the_call_had_come(
+    before: tuple[int, ...], status: int, body: bytes, offer: bytes
+) -> None:
+    lab = Lab()
+    session = lab.call(body=offer)
+    for provisional in before:
+        lab.answers(provisional)
+    lab.answers(status, CONTACT, body=body)
+    assert [event.response.status for event in lab.heard(Progressed)] == list(before)
+    answered = [event.response.status for event in lab.heard(Answered)]
+    refused = [event.response.status for event in lab.heard(Refused) if event.response]
+    assert (answered, refused) == (([200], []) if status == 200 else ([], [486]))
+    session.hang_up(1.0)
+    assert lab.is_empty()
+
+
 # --- leaving before the answer -----------------------------------------------------------------------------
 
 
@@ -182,6 +201,17 @@ def test_a_late_provisional_response_to_an_abandoned_invite_is_cancelled(status:
     assert lab.is_empty()
 
 
+def test_a_late_refusal_of_an_abandoned_invite_ends_it() -> None:
+    lab = Lab()
+    session = lab.call()
+    lab.until(4.0)
+    session.hang_up(4.0)
+    lab.until(20.0)
+    assert [sent.what for sent in lab.answers(486, method="INVITE")] == ["ACK"]
+    assert [(event.by, event.reason) for event in lab.heard(Ended)] == [(By.LOCAL, "cancelled")]
+    assert lab.core.sessions == {}
+
+
 @pytest.mark.parametrize("body", [b"", ANSWER])
 @pytest.mark.parametrize("offer", [b"", OFFER])
 def test_a_late_2xx_to_an_abandoned_invite_is_acknowledged_and_hung_up(offer: bytes, body: bytes) -> None:
@@ -198,16 +228,18 @@ def test_a_late_2xx_to_an_abandoned_invite_is_acknowledged_and_hung_up(offer: by
     assert lab.is_empty()
 
 
-def test_a_2xx_that_crosses_our_cancel_is_acknowledged_and_hung_up() -> None:
+@pytest.mark.parametrize("offer", [b"", OFFER])
+def test_a_2xx_that_crosses_our_cancel_is_acknowledged_and_hung_up(offer: bytes) -> None:
     lab = Lab()
-    session = lab.call()
+    session = lab.call(body=offer)
     lab.answers(180)
     session.hang_up(1.0)
     lab.flush()
     assert [sent.what for sent in lab.answers(200, CONTACT, method="INVITE", body=ANSWER)] == ["ACK", "BYE"]
     lab.answers(481, method="CANCEL")
     lab.answers(200, method="BYE")
-    assert kinds(lab) == ["Progressed", "Answered", "Ended"]
+    assert [event.late for event in lab.heard(Answered)] == [True]
+    assert len(lab.heard(Ended)) == 1
     assert lab.is_empty()
 
 
@@ -302,10 +334,27 @@ def test_while_a_late_offer_waits_other_requests_are_served_and_offers_refused()
     session = lab.call(body=b"")
     lab.answers(200, CONTACT, body=OFFER)
     assert [sent.what for sent in lab.says(session, "INVITE", 1)] == ["100 INVITE", "491 INVITE"]
+    assert lab.says(session, "INFO", 2) == []
+    session.reply(lab.heard(Requested)[0].transaction, 200, b"", 1.0)
+    lab.flush()
+    assert lab.ladder[-1] == "200 INFO"
     assert session.offer(OFFER, 1.0) == 1
     assert session.transact("INFO", b"", 1.0) == 2
     lab.flush()
     assert [(event.ticket, event.response) for event in lab.heard(Replied)] == [(1, None), (2, None)]
+
+
+def test_the_caller_repeats_its_2xx_to_a_re_invite_and_gives_up_without_an_ack() -> None:
+    lab = Lab()
+    session = lab.call()
+    lab.answers(200, CONTACT)
+    lab.says(session, "INVITE", 1, body=OFFER)
+    session.reply(lab.heard(Requested)[0].transaction, 200, ANSWER, 0.0)
+    lab.flush()
+    again = [(sent.at, sent.what) for sent in lab.until(32.0)]
+    assert again[:4] == [(0.5, "200 INVITE"), (1.5, "200 INVITE"), (3.5, "200 INVITE"), (7.5, "200 INVITE")]
+    assert (32.0, "BYE") in again
+    assert [(event.by, event.reason) for event in lab.heard(Ended)] == [(By.TIMEOUT, "no ACK")]
 
 
 # --- before there is a dialog ------------------------------------------------------------------------------
