@@ -7,10 +7,12 @@ import gc
 import random
 import signal
 import socket
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from byoc_proxy.app import Node, World, open_listeners
 from byoc_proxy.config.load import ConfigProblems
+from byoc_proxy.health import health_served
 from byoc_proxy.net.dns import Resolver
 from byoc_proxy.observe.log import configured
 from byoc_proxy.storage.store import CallStore, NoStore, RecordFile
@@ -42,7 +44,8 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     records: CallStore = RecordFile(settings.records) if settings.records else NoStore()
-    async with AiohttpTransport() as http:
+    async with AsyncExitStack() as open_for_good:
+        http = await open_for_good.enter_async_context(AiohttpTransport())
         resolver = Resolver(
             settings.dns.nameservers,
             settings.dns.timeout,
@@ -53,6 +56,10 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
         node = Node(loaded, World(http, resolver, records, log))
         try:
             await open_listeners(node, settings)
+            if settings.health is not None:
+                # until the very end: a draining node says so
+                place = health_served(settings.health.host, settings.health.port, node.switchboard)
+                await open_for_good.enter_async_context(place)
             _calm_collector()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)

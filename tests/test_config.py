@@ -410,8 +410,12 @@ LISTENERS = {
         "2:30: listeners.0.bind: is not an address; write host, host:port or, in quotes, '[::1]:5060'",
     ),
     "the same socket twice": (
-        'listeners: [{transport: udp, bind: "0.0.0.0:5060"}, {transport: udp, bind: "0.0.0.0:5060"}]',
-        "2:70: listeners.1.bind: listener 0 has this address and port already",
+        'listeners: [{transport: udp, bind: "192.0.2.1:5060"}, {transport: udp, bind: "192.0.2.1:5060"}]',
+        "2:72: listeners.1.bind: listener 0 has this address and port already",
+    ),
+    "every address and none to answer to": (
+        'listeners: [{transport: udp, bind: "0.0.0.0:5060"}]',
+        "2:30: listeners.0.bind: 0.0.0.0 is no address to answer to; say which one with `advertise`",
     ),
     "tls without files": (
         'listeners: [{transport: tls, bind: "0.0.0.0:5061"}]',

@@ -45,7 +45,8 @@ FLOORS = {
     "observe": floor(),
     "preflight": floor("config", "trunk", "twiml"),
     "app": floor(*BELOW_APP),
-    "daemon": floor(*BELOW_APP, "app"),
+    "health": floor("call"),
+    "daemon": floor(*BELOW_APP, "app", "health"),
     "demo": floor(*BELOW_APP, "app"),
     "__main__": floor(*BELOW_APP, "preflight", "daemon", "demo"),
 }

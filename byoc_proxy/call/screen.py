@@ -1,6 +1,6 @@
 """The door: what happens to a request before it costs anything (decided in `trunk.admission`, spoken here).
 
-Order: is the asker anybody to us -> is the request well-formed (RFC 3261 §8.2) -> admission -> limits. All answers
+Order: is the asker anybody to us -> admission -> is the request well-formed (RFC 3261 §8.2) -> limits. All answers
 are stateless, so a stranger costs no memory; a stranger who names none of our domains hears nothing.
 """
 
@@ -54,12 +54,11 @@ class Screen:
         host = _host(request)
         if directory.find(host) is None and self._is_stranger(directory, flow):
             return Ignore(f"a stranger asked {request.method} of {host or 'no host'}")
-        refusal = inspect(request)
-        if refusal is not None:
-            reason = _NOT_A_REGISTRAR if request.method == "REGISTER" else refusal.reason
-            return Answer(refusal.status, reason, refusal.headers)
         if request.method == "INVITE":
             return self._invite(request, flow, directory, host)
+        fault = _fault(request)
+        if fault is not None:
+            return fault
         if request.method == "OPTIONS":
             return self._options()
         return Answer(481)  # BYE, INFO, UPDATE: there is no dialog that they could be in
@@ -79,11 +78,14 @@ class Screen:
             directory,
             lambda domain: self._authenticate(request, directory, domain),
         )
+        if isinstance(verdict, Challenge):
+            return self._challenge(request, flow, verdict)  # §8.2: authentication comes before inspection
+        fault = _fault(request)
+        if fault is not None:
+            return fault
         match verdict:
             case Admit():
                 return self._admitted(request, verdict)
-            case Challenge():
-                return self._challenge(request, flow, verdict)
             case Refuse(status, reason, code, text, known, trail):
                 self._log.info("invite.refused", status=status, code=code, trail=trail, **_names(request, flow))
                 headers = ((ERROR_HEADER, f"{code} {text}"),) if known else ()
@@ -129,6 +131,15 @@ class Screen:
             lambda username: directory.credentials(domain, username),
             domain.digest_algorithms,
         )
+
+
+def _fault(request: Request) -> Answer | None:
+    """What is wrong with the request whoever sent it (RFC 3261 §8.2), as an answer."""
+    refusal = inspect(request)
+    if refusal is None:
+        return None
+    reason = _NOT_A_REGISTRAR if request.method == "REGISTER" else refusal.reason
+    return Answer(refusal.status, reason, refusal.headers)
 
 
 def _host(request: Request) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.config.settings import (
     Dns,
+    Health,
     Limits,
     Listener,
     Log,
@@ -63,6 +64,7 @@ def read_settings(section: ProcessSection) -> Settings:
     """The section as frozen settings."""
     client = section.tls_client
     secret = section.digest_secret
+    health = section.health
     return Settings(
         listeners=tuple(map(_listener, section.listeners)),
         tls_client=TlsClient(client.ca_file, client.verify, client.certificate, client.private_key),
@@ -70,13 +72,14 @@ def read_settings(section: ProcessSection) -> Settings:
         webhooks=WebhookTimes(section.webhooks.connect_timeout, section.webhooks.total_timeout),
         log=Log(section.log.level, section.log.format),
         limits=Limits(section.limits.max_calls, section.limits.drain_grace),
+        health=Health(health.bind.host, health.bind.port or 0) if health is not None else None,
         records=section.records,
         digest_secret=secret.get_secret_value().encode() if secret is not None else None,
     )
 
 
 def settings_problems(settings: Settings) -> Iterator[Problem]:
-    """Listeners that exclude each other (TCP and TLS share the ports of one protocol), or that nobody can answer to."""
+    """Listeners that exclude each other (TCP and TLS share one protocol's ports) or that nobody can answer to."""
     bound: dict[tuple[bool, str, int], int] = {}
     for at, listener in enumerate(settings.listeners):
         socket = (listener.transport == "UDP", listener.host, listener.port)

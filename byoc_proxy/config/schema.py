@@ -128,6 +128,10 @@ class LimitsSection(Section):
     drain_grace: Seconds = 30.0
 
 
+class HealthSection(Section):
+    bind: BindAddress
+
+
 class ProcessSection(Section):
     listeners: Annotated[tuple[ListenerSection, ...], NotEmpty]
     tls_client: TlsClientSection = TlsClientSection()
@@ -136,6 +140,7 @@ class ProcessSection(Section):
     records: FileName | None = None
     log: LogSection = LogSection()
     limits: LimitsSection = LimitsSection()
+    health: HealthSection | None = None
     digest_secret: LongSecret | None = None
 
 

@@ -74,6 +74,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """Where `/healthz` and `/readyz` are answered over HTTP."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`digest_secret` None: make one at start, which suits a single node."""
 
@@ -83,5 +91,6 @@ class Settings:
     webhooks: WebhookTimes
     log: Log
     limits: Limits
+    health: Health | None = None
     records: Path | None = None
     digest_secret: bytes | None = field(default=None, repr=False)

@@ -103,8 +103,8 @@ class Headers:
             self.add(name, value)
 
     @classmethod
-    def of_parsed(cls, items: list[tuple[str, str, str]], first: dict[str, str]) -> Headers:
-        """Wrap what the parser has already split and checked."""
+    def of_parsed(cls, items: list[tuple[str, str, str]], first: dict[str, str] | None) -> Headers:
+        """Wrap what the parser has already split and checked; `first` is made when it is asked for."""
         headers = cls.__new__(cls)
         headers.items = items
         headers._first = first

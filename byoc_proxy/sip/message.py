@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = "SIP/2.0"
 MAGIC_COOKIE: Final = "z9hG4bK"
+IDENTITY: Final = frozenset({"via", "route", "from", "to", "call-id", "cseq"})
 MAX_CSEQ: Final = 2**31 - 1
 _BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
@@ -197,9 +198,11 @@ class Message:
         return [part for line in self.headers.all(key) for part in split_commas(line) if part]
 
     def shed(self) -> None:
-        """Keep the headers only: of a request that was answered, nothing else is asked for any more."""
+        """Keep what identifies an answered request (§12.1.2, §17.1.1.3): nothing else is asked for any more."""
+        self.headers = Headers.of_parsed([item for item in self.headers.items if item[0] in IDENTITY], None)
         self.body = b""
         self._data = None
+        self._contacts = None
 
     @property
     def start_line(self) -> str:
@@ -305,8 +308,7 @@ def reply_to(
             items.append(item)
         elif key == "record-route" and 100 < status < 300:
             items.append(item)  # §12.1.1: only what makes a dialog carries the route set back
-    response_headers = Headers.of_parsed(items, {})
-    response_headers._first = None
+    response_headers = Headers.of_parsed(items, None)
     for name, value in headers:
         response_headers.add(name, value)
     return Response(status, reason if reason is not None else reason_of(status), response_headers, body)

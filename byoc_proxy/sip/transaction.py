@@ -159,9 +159,13 @@ class ServerTransaction(Transaction):
         self.feed(kind, response, now)
 
     def settle(self) -> None:
-        """Let go of the request: what waits out retransmissions (timers G-J, L) needs its last response only."""
+        """Let go of the request: what waits out retransmissions (timers G-J) needs its last response only, and an
+        accepted INVITE (timer L) not even that.
+        """
         if self.answered:
             self.request = _SETTLED
+        if self.succeeded:
+            self.last_response = b""
 
     @property
     def settled(self) -> bool:
