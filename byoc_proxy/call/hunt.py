@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from byoc_proxy.call.intent import CallIntent
     from byoc_proxy.call.journal import Journal
     from byoc_proxy.call.services import Services
+    from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.sip.outputs import Flow
     from byoc_proxy.sip.uac import OutgoingInvite
     from byoc_proxy.sip.uri import SipUri
     from byoc_proxy.trunk.model import ConnectionPolicy

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from byoc_proxy.net.endpoint import Endpoint
+    from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request, Response
-    from byoc_proxy.sip.outputs import Event, Flow
+    from byoc_proxy.sip.outputs import Event
     from byoc_proxy.sip.session import Fields, Session
     from byoc_proxy.sip.transaction import ServerTransaction
     from byoc_proxy.sip.uac import OutgoingInvite

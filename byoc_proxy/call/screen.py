@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from byoc_proxy.call.switchboard import Switchboard
     from byoc_proxy.sip.digest import Absent, DigestServer, Passed, Stale, Wrong
+    from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request
-    from byoc_proxy.sip.outputs import Flow
     from byoc_proxy.trunk.directory import Directories, Directory
     from byoc_proxy.trunk.model import SipDomain
 

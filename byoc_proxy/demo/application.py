@@ -17,7 +17,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from byoc_proxy.sip.outputs import Address
+    from byoc_proxy.sip.flow import Address
 
 
 class Application:

@@ -17,14 +17,15 @@ from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.net.udp import UdpListener
 from byoc_proxy.sip.core import Accept, Answer, UserAgentCore
 from byoc_proxy.sip.digest import answer
-from byoc_proxy.sip.outputs import Flow
+from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 from byoc_proxy.sip.uac import OutgoingInvite
 
 if TYPE_CHECKING:
     from byoc_proxy.demo.ladder import Ladder
+    from byoc_proxy.sip.flow import Address
     from byoc_proxy.sip.message import Request
-    from byoc_proxy.sip.outputs import Address, Invited
+    from byoc_proxy.sip.outputs import Invited
 
 RINGS_AFTER: Final = 0.1  # seconds from the INVITE to the 180
 ANSWERS_AFTER: Final = 0.5  # seconds from the INVITE to the 200

@@ -16,7 +16,7 @@ import dns.rrset
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from byoc_proxy.sip.outputs import Address
+    from byoc_proxy.sip.flow import Address
 
 TTL = 600  # seconds: what the addresses of a trunk usually have
 

@@ -16,7 +16,7 @@ from byoc_proxy.trunk.model import stable_sid
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from byoc_proxy.sip.outputs import Address
+    from byoc_proxy.sip.flow import Address
 
 PROXY: Final = "127.0.0.10"
 CARRIER_A: Final = "127.0.0.11"

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from byoc_proxy.sip.core import UserAgentCore
+    from byoc_proxy.sip.flow import Address, Flow
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Message
-    from byoc_proxy.sip.outputs import Address, Event, Flow
+    from byoc_proxy.sip.outputs import Event
     from byoc_proxy.sip.parser import ParseError
     from byoc_proxy.sip.session import Session
     from byoc_proxy.sip.uac import OutgoingInvite, UacSession

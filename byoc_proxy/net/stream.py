@@ -13,13 +13,13 @@ import ssl
 from typing import TYPE_CHECKING, Final, cast
 
 from byoc_proxy.net.wire import Unreachable, with_port
-from byoc_proxy.sip.outputs import Flow
+from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.parser import ParseError, StreamParser
 
 if TYPE_CHECKING:
     from byoc_proxy.net.wire import Receiver
+    from byoc_proxy.sip.flow import Address
     from byoc_proxy.sip.locate import Hop
-    from byoc_proxy.sip.outputs import Address
 
 MAX_UNSENT: Final = 1 << 20  # bytes a peer may leave unread before it is cut off
 _numbers = itertools.count(1)

@@ -15,12 +15,12 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.net.wire import Unreachable, with_port
-from byoc_proxy.sip.outputs import Flow
+from byoc_proxy.sip.flow import Flow
 
 if TYPE_CHECKING:
     from byoc_proxy.net.wire import Receiver
+    from byoc_proxy.sip.flow import Address
     from byoc_proxy.sip.locate import Hop
-    from byoc_proxy.sip.outputs import Address
 
 RECEIVE_BUFFER: Final = 4 << 20  # a burst waits in the kernel, not on the floor
 MAX_DATAGRAM: Final = 65535

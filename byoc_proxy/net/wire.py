@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from byoc_proxy.sip.flow import Address, Flow
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Message
-    from byoc_proxy.sip.outputs import Address, Flow
     from byoc_proxy.sip.parser import ParseError
 
 

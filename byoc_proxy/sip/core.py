@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.sip.headers import HeaderError
 from byoc_proxy.sip.machine import Alarms
 from byoc_proxy.sip.message import MAGIC_COOKIE, Request, Response, reply_to
-from byoc_proxy.sip.outputs import Dropped, Flow, Invited, Over, Send
+from byoc_proxy.sip.outputs import Dropped, Invited, Over, Send
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 from byoc_proxy.sip.session import Session
 from byoc_proxy.sip.transaction import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from byoc_proxy.sip.dialog import Dialog
+    from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Message
     from byoc_proxy.sip.outputs import Event, Output
     from byoc_proxy.sip.transaction import Key

@@ -14,8 +14,8 @@ from byoc_proxy.sip.uri import NameAddr, SipUri, UriError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.sip.outputs import Flow
 
 
 class Dialog:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from byoc_proxy.sip.dialog import Dialog
+    from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request, Response
-    from byoc_proxy.sip.outputs import Event, Flow
+    from byoc_proxy.sip.outputs import Event
     from byoc_proxy.sip.transaction import ClientTransaction, ServerTransaction
 
     Fields = Iterable[tuple[str, str]]

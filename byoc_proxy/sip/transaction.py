@@ -16,8 +16,8 @@ from byoc_proxy.sip.message import Request, ack_for_failure
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.sip.outputs import Flow
 
     Wire = Callable[[bytes, Flow], None]
 

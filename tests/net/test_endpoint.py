@@ -7,8 +7,9 @@ import pytest
 from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.net.wire import Unreachable
 from byoc_proxy.sip.core import UserAgentCore
+from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.locate import Hop
-from byoc_proxy.sip.outputs import Dropped, Event, Flow, Invited, Over, Refused
+from byoc_proxy.sip.outputs import Dropped, Event, Invited, Over, Refused
 from tests.support.wires import accept_all, outgoing, request, tokens
 
 GATEWAY = ("127.0.0.20", 5060)

@@ -10,9 +10,9 @@ import trustme
 
 from byoc_proxy.net.stream import MAX_UNSENT, StreamListener
 from byoc_proxy.net.wire import Unreachable
+from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.locate import Hop
 from byoc_proxy.sip.message import Message
-from byoc_proxy.sip.outputs import Flow
 from byoc_proxy.sip.parser import ParseError
 from tests.support.daemon import until
 from tests.support.peers import CallerSide, StreamHost, stream_host, stream_peer

@@ -10,9 +10,9 @@ import uvloop
 
 from byoc_proxy.net.udp import BATCH, UdpListener
 from byoc_proxy.net.wire import Unreachable
+from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.locate import Hop
 from byoc_proxy.sip.message import Message
-from byoc_proxy.sip.outputs import Flow
 from byoc_proxy.sip.parser import ParseError
 from tests.support.daemon import until
 from tests.support.sipp import free_port

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.machine import Alarms, Table
 from byoc_proxy.sip.message import Message, Request, Response, reply_to
-from byoc_proxy.sip.outputs import Flow
 from byoc_proxy.sip.parser import parse_datagram
 from byoc_proxy.sip.transaction import (
     ClientTransaction,

@@ -71,6 +71,17 @@ def test_a_refusal_has_its_reason_and_headers_and_is_repeated_until_its_ack() ->
     assert lab.is_empty()
 
 
+def test_a_call_that_rang_may_still_be_refused() -> None:
+    lab = Lab()
+    session = lab.invited()
+    session.progress(180, 0.0)
+    session.refuse(603, 1.0)
+    lab.flush()
+    assert lab.ladder == ["100 INVITE", "180 INVITE", "603 INVITE"]
+    assert [event.reason for event in lab.heard(Ended)] == ["refused with 603"]
+    assert lab.is_empty()
+
+
 def test_hanging_up_on_an_unanswered_caller_is_480() -> None:
     for ringing in (False, True):
         lab = Lab()
@@ -282,11 +293,13 @@ def test_a_bye_in_an_early_dialog_ends_the_invite_with_487(ringing: bool) -> Non
     assert lab.is_empty()
 
 
-def test_a_second_invite_before_our_answer_is_500_with_retry_after() -> None:
+@pytest.mark.parametrize("ringing", [False, True])
+def test_a_second_invite_before_our_answer_is_500_with_retry_after(ringing: bool) -> None:
     lab = Lab()
     session = lab.invited()
-    session.progress(180, 0.0)
-    lab.flush()
+    if ringing:
+        session.progress(180, 0.0)
+        lab.flush()
     sent = lab.says(session, "INVITE", 2)
     assert sent[-1].what == "500 INVITE"
     assert 0 <= int(sent[-1].message.headers.get("retry-after") or "-1") <= 10

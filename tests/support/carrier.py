@@ -20,8 +20,8 @@ import itertools
 import re
 from collections.abc import Sequence
 
+from byoc_proxy.sip.flow import Address
 from byoc_proxy.sip.message import Message, Request, Response
-from byoc_proxy.sip.outputs import Address
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 from tests.support.network import Network, kind_of, what
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from byoc_proxy.net.wire import Receiver, Unreachable
+from byoc_proxy.sip.flow import Address, Flow
 from byoc_proxy.sip.locate import Hop
 from byoc_proxy.sip.message import Message, Request, Response
-from byoc_proxy.sip.outputs import Address, Flow
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 
 CONNECT_TIMEOUT = 4.0
