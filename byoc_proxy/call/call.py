@@ -281,16 +281,15 @@ class Call:
         bridge = Bridge(self.leg, callee)
         started = self._services.endpoint.now
         try:
-            async with asyncio.timeout(dial.time_limit):
-                await self._join(callee)
-                ended = await callee.ended()
-        except TimeoutError:
+            await self._join(callee)
+            ended = await callee.ended(within=dial.time_limit)
+        finally:
+            bridge.part()
+        if ended is None:
             self.journal.tell("dial.time_limit", seconds=dial.time_limit)
             callee.hang_up()
         else:
             self.journal.callee_ended(ended)
-        finally:
-            bridge.part()
         self._callee = None
         return DialOutcome(
             "completed",

@@ -6,8 +6,6 @@ any point leaves nothing ringing: the leg in hand is told to hang up, and the pr
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -179,9 +177,9 @@ class Hunt:
     async def _outcome(self, leg: Leg) -> Outcome:
         """The two clocks: 4 s for any sign of life, then a while for the first ring. After that, the caller's."""
         policy = self.quarry.policy
-        if not await _beyond(leg, Stage.SILENT, policy.no_reply_timeout):
+        if not await leg.beyond(Stage.SILENT, policy.no_reply_timeout):
             return Silence()
-        if not await _beyond(leg, Stage.HEARD, policy.ring_no_progress_timeout):
+        if not await leg.beyond(Stage.HEARD, policy.ring_no_progress_timeout):
             return NoProgress()
         await leg.beyond(Stage.RINGING)
         return _final(leg)
@@ -235,15 +233,6 @@ class Hunt:
             then=step.then.name.lower(),
         )
         return step
-
-
-async def _beyond(leg: Leg, stage: Stage, seconds: float) -> bool:
-    """Whether the leg comes further than `stage` in time; what is heard in the instant of the timeout counts."""
-    if leg.stage <= stage:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await leg.beyond(stage)
-    return leg.stage > stage
 
 
 def close_attempt(record: AttemptRecord, outcome: Outcome | None, now: float) -> None:

@@ -56,6 +56,7 @@ class Leg:
     """One session. An outbound leg's outcome is in `answer` or in `refusal` once it is FINAL."""
 
     __slots__ = (
+        "_done",
         "_endpoint",
         "_replies",
         "_waiter",
@@ -88,6 +89,7 @@ class Leg:
         self.on_late: Callable[[Response], None] | None = None
         self._endpoint = endpoint
         self._waiter: asyncio.Future[None] | None = None
+        self._done: Callable[[], bool] = bool  # what the waiter waits for
         self._replies: dict[int, Done] = {}
         session.listener = self._hear
 
@@ -159,23 +161,34 @@ class Leg:
 
     # --- waits ---------------------------------------------------------------------------------------------
 
-    async def beyond(self, stage: Stage) -> None:
-        """Wait until the leg has come further than `stage`."""
-        while self.stage <= stage:
-            await self._change()
+    async def beyond(self, stage: Stage, within: float | None = None) -> bool:
+        """Wait until the leg has come further than `stage`; False when it has not `within` so many seconds."""
+        if self.stage <= stage:
+            await self._until(lambda: self.stage > stage, within)
+        return self.stage > stage
 
-    async def ended(self) -> Ended:
-        """Wait until the leg is over for us."""
-        while self.ending is None:
-            await self._change()
+    async def ended(self, within: float | None = None) -> Ended | None:
+        """Wait until the leg is over for us; None when it is not `within` so many seconds."""
+        if self.ending is None:
+            await self._until(lambda: self.ending is not None, within)
         return self.ending
 
-    async def _change(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+    async def _until(self, done: Callable[[], bool], within: float | None) -> None:
+        """What has happened counts even in the instant in which the time is up."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        self._done = done
+        timer = loop.call_later(within, self._wake) if within is not None else None
         try:
             await self._waiter
         finally:
             self._waiter = None
+            if timer is not None:
+                timer.cancel()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     # --- events --------------------------------------------------------------------------------------------
 
@@ -232,8 +245,8 @@ class Leg:
 
     def _advance(self, stage: Stage) -> None:
         self.stage = max(self.stage, stage)
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self._waiter is not None and self._done():
+            self._wake()
 
     def _await_reply(self, ticket: int, done: Done) -> None:
         # the events of the verb are still in the core's queue: `done` is in place before they are handed out

@@ -218,6 +218,27 @@ def test_a_bye_before_the_ack_ends_the_call_and_the_repetitions(leaving: bool) -
     assert lab.is_empty()
 
 
+def test_between_the_2xx_and_its_ack_other_requests_pass_and_offers_wait() -> None:
+    lab = Lab()
+    session = lab.invited()
+    session.answer(ANSWER, 0.0)
+    lab.flush()
+    assert lab.says(session, "INVITE", 2)[-1].what == "491 INVITE"
+    assert lab.says(session, "INFO", 3) == []
+    session.reply(lab.heard(Requested)[0].transaction, 200, b"", 0.0)
+    refused = session.offer(OFFER, 0.0)
+    sent = session.transact("INFO", b"", 0.0)
+    lab.flush()
+    assert lab.ladder[-2:] == ["200 INFO", "INFO"]
+    lab.answers(200, method="INFO")
+    assert [(event.ticket, event.response is None) for event in lab.heard(Replied)] == [
+        (refused, True),
+        (sent, False),
+    ]
+    lab.says(session, "ACK", 1)
+    assert len(lab.heard(Acked)) == 1
+
+
 # --- CANCEL ------------------------------------------------------------------------------------------------
 
 
