@@ -193,13 +193,16 @@ def test_the_callee_says_bye_only_after_the_ack() -> None:
     assert lab.is_empty()
 
 
-def test_the_callee_who_leaves_without_an_ack_says_bye_at_64_t1() -> None:
+@pytest.mark.parametrize("at", [0.0, 10.0])
+def test_the_callee_who_leaves_without_an_ack_says_bye_64_t1_after_its_2xx(at: float) -> None:
     lab = Lab()
     session = lab.invited()
     session.answer(ANSWER, 0.0)
-    session.hang_up(0.0)
-    lab.flush()
-    assert [sent.at for sent in lab.until(32.0) if sent.what == "BYE"] == [32.0]
+    lab.until(at)
+    session.hang_up(at)
+    lab.until(40.0)
+    assert [sent.at for sent in lab.sent if sent.what == "200 INVITE"] == [0.0, *UP_TO_T2]
+    assert [sent.at for sent in lab.sent if sent.what == "BYE"][0] == 32.0
     assert len(lab.heard(Ended)) == 1
     assert lab.is_empty()
 
