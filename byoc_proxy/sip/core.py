@@ -14,6 +14,7 @@ import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.headers import HeaderError
@@ -370,6 +371,7 @@ def contact_of(flow: Flow) -> str:
     return f"<sip:{flow.sent_by}{transport}>"
 
 
+@lru_cache(4096)
 def _numeric(host: str) -> bool:
     """An address that needs no look-up; `999.999.999.999` and `1234` would be looked up by the socket, blocking."""
     try:

@@ -123,8 +123,10 @@ class Headers:
 
     def get(self, key: str) -> str | None:
         """The first value of `key`, or None."""
-        first = self._first
-        return first.get(key) if first is not None else self.first.get(key)
+        if self._first is not None:
+            return self._first.get(key)
+        # a message of our own is asked once or twice: an index would cost more than it saves
+        return next((value for item_key, _, value in self.items if item_key == key), None)
 
     def all(self, key: str) -> list[str]:
         """Every line's value of `key` in order; a line may still hold several, comma-separated."""

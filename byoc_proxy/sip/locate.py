@@ -12,6 +12,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ def _ask(query: Query, failures: list[str]) -> Generator[Query, Answer, Answer]:
         return ()
 
 
+@lru_cache(4096)
 def _numeric(host: str) -> str | None:
     """The address that the host is, in its canonical text; None when it is a name."""
     if not (host[-1:].isdigit() or ":" in host):

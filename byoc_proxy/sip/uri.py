@@ -25,6 +25,8 @@ _PARAM: Final = re.compile(
 _USER_RESERVED: Final = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
 _PLAIN_VALUE: Final = re.compile(r"[^\s;,\"=<>?\x00-\x1f\x7f]+")
 _PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+_QUOTED_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"')
+_QUOTED_PAIR: Final = re.compile(r"\\(.)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -310,7 +312,7 @@ def escape_user(text: str) -> str:
 def _display_name(text: str) -> tuple[str, str]:
     """Split off the display name: quoted-string, tokens, or whatever stands before `<` (RFC 4475 §3.1.2.15)."""
     if text.startswith('"'):
-        match = re.match(r'"((?:[^"\\]|\\.)*)"', text)
+        match = _QUOTED_STRING.match(text)
         if match is None:
             raise UriError(f"unterminated quoted string in {text[:80]!r}")
         return _unquoted(match[1]), text[match.end() :].lstrip()
@@ -326,7 +328,9 @@ def _display_name(text: str) -> tuple[str, str]:
 def _unquoted(inside: str) -> str:
     """What a quoted-string means. A tab or an escaped control character (§25.1) becomes a space, so that
     whatever was read can also be written."""
-    return _CONTROL.sub(" ", re.sub(r"\\(.)", r"\1", inside))
+    if "\\" in inside:
+        inside = _QUOTED_PAIR.sub(r"\1", inside)
+    return _CONTROL.sub(" ", inside)
 
 
 def _uri_params(text: str) -> dict[str, str | None]:
