@@ -26,6 +26,7 @@ from byoc_proxy.webhook.urls import WebhookError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from byoc_proxy.call.intent import Origin
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.message import Request, Response
@@ -45,12 +46,12 @@ REJECTED: Final = {"rejected": 404, "busy": 486}
 class Call:
     """One inbound call; the `Stage` of its script."""
 
-    def __init__(self, services: Services, leg: Leg, invite: Request, admission: Admit, facts: CallFacts) -> None:
+    def __init__(self, services: Services, leg: Leg, origin: Origin, admission: Admit, facts: CallFacts) -> None:
         self.sid = facts.call_sid
         self.leg = leg
         self.journal = Journal(services, leg, admission, facts)
         self._services = services
-        self._invite = invite
+        self._origin = origin
         self._trunk = admission.trunk
         self._facts = facts
         self._cookies = CallCookies()
@@ -186,8 +187,8 @@ class Call:
 
     def _hunts(self, dial: Dial) -> list[Hunt]:
         directory = self._services.directories.current  # the newest: a disabled target is not tried any more
-        body = self.leg.remote_sdp if self.leg.answered else self._invite.sdp
-        dialling = Dialling(directory, self._trunk, self._invite, body, self._services.draw)
+        body = self.leg.remote_sdp if self.leg.answered else self._origin.offer
+        dialling = Dialling(directory, self._trunk, self._origin, body, self._services.draw)
         sole = len(dial.nouns) == 1 or dial.sequential
         hunts = []
         for noun in dial.nouns:
@@ -343,7 +344,7 @@ class Call:
     def _answer_and_end(self) -> None:
         address = self.leg.session.flow.sent_by.rpartition(":")[0].strip("[]")
         number = int(self._services.token()[:8], 16)
-        offer = self._invite.sdp
+        offer = self._origin.offer
         try:
             body = held_answer(offer, address, number) if offer else held_offer(address, number)
         except SdpError as error:

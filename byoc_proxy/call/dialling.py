@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.hunt import Quarry
-from byoc_proxy.call.intent import Caller, CallIntent, relayed_headers
+from byoc_proxy.call.intent import Caller, CallIntent
 from byoc_proxy.sip.uri import SipUri, UriError
 from byoc_proxy.trunk.model import (
     AccountSid,
@@ -20,7 +20,7 @@ from byoc_proxy.twiml.verbs import Number
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from byoc_proxy.sip.message import Request
+    from byoc_proxy.call.intent import Origin
     from byoc_proxy.trunk.directory import Directory
     from byoc_proxy.trunk.model import ByocTrunk
     from byoc_proxy.twiml.verbs import Dial, Sip
@@ -42,15 +42,15 @@ class CannotDial(Exception):
 class Dialling:
     """Turns the nouns of one `<Dial>` into quarries, against the newest snapshot.
 
-    `request` is the caller's INVITE and `body` the caller's newest SDP; `trunk` is the one the call came in on.
+    `body` is the caller's newest SDP; `trunk` is the one that the call came in on.
     """
 
     def __init__(
-        self, directory: Directory, trunk: ByocTrunk, request: Request, body: bytes, draw: Callable[[], float]
+        self, directory: Directory, trunk: ByocTrunk, origin: Origin, body: bytes, draw: Callable[[], float]
     ) -> None:
         self._directory = directory
         self._trunk = trunk
-        self._request = request
+        self._origin = origin
         self._body = body
         self._draw = draw
 
@@ -97,9 +97,7 @@ class Dialling:
         """`callerId`, else the caller's own user part and name; the host is ours, never the carrier's."""
         if dial.caller_id is not None:
             return Caller(dial.caller_id, "", host)
-        from_ = self._request.from_
-        user = from_.uri.decoded_user if isinstance(from_.uri, SipUri) else str(from_.uri.rest)
-        return Caller(user, from_.display_name, host)
+        return Caller(self._origin.user, self._origin.display_name, host)
 
     def _intent(
         self, caller: Caller, number: str, identity: str, headers: tuple[tuple[str, str], ...] = ()
@@ -108,7 +106,7 @@ class Dialling:
             caller,
             number,
             identity,
-            (*relayed_headers(self._request), *headers),
+            (*self._origin.headers, *headers),
             self._body,
-            max(self._request.max_forwards - 1, 0),
+            max(self._origin.max_forwards - 1, 0),
         )

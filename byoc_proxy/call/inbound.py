@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byoc_proxy.call.call import Call
+from byoc_proxy.call.intent import Origin
 from byoc_proxy.call.leg import Leg
 from byoc_proxy.webhook.parameters import CallFacts, SipFacts, party
 
@@ -21,14 +22,14 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     leg = Leg(services.endpoint, invited.session)
     leg.remote_sdp = request.sdp
     facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission)
-    return Call(services, leg, request, admission, facts)
+    return Call(services, leg, Origin.of(request), admission, facts)
 
 
 def _facts(call_sid: str, request: Request, source: str, admission: Admit) -> CallFacts:
     trunk, domain = admission.trunk, admission.domain
     headers: tuple[tuple[str, str], ...] = ()
     if trunk.pass_headers:
-        headers = tuple((name, value) for _, name, value in request.headers)
+        headers = tuple((name, value) for key, name, value in request.headers if _is_passed(key))
     return CallFacts(
         call_sid,
         trunk.account_sid,
@@ -45,3 +46,8 @@ def _facts(call_sid: str, request: Request, source: str, admission: Admit) -> Ca
             headers,
         ),
     )
+
+
+def _is_passed(key: str) -> bool:
+    """What an application may see of a carrier's headers."""
+    return key.startswith("x-") or key == "user-to-user"

@@ -11,16 +11,36 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from byoc_proxy.sip.uac import OutgoingInvite
-from byoc_proxy.sip.uri import UriError, escape_user, quoted
+from byoc_proxy.sip.uri import SipUri, UriError, escape_user, quoted
 
 if TYPE_CHECKING:
     from byoc_proxy.sip.message import Request
-    from byoc_proxy.sip.uri import SipUri
 
 RELAYED: Final = frozenset({"user-to-user", "subject", "priority", "privacy", "accept-language"})
 
 # what `identity_header` may be, and how it is spelt (RFC 3325 §9; RFC 3323's draft kin)
 _IDENTITY: Final = {"pai": "P-Asserted-Identity", "ppi": "P-Preferred-Identity", "rpid": "Remote-Party-ID"}
+
+
+@dataclass(slots=True)
+class Origin:
+    """What of the caller's INVITE outlives it: all that any leg of the call may ever say.
+
+    `headers` are those that cross to the other leg; `offer` is the caller's SDP, empty when there was none.
+    """
+
+    user: str
+    display_name: str
+    headers: tuple[tuple[str, str], ...]
+    offer: bytes
+    max_forwards: int
+
+    @classmethod
+    def of(cls, request: Request) -> Origin:
+        from_ = request.from_
+        user = from_.uri.decoded_user if isinstance(from_.uri, SipUri) else from_.uri.rest
+        headers = tuple((name, value) for key, name, value in request.headers if key in RELAYED)
+        return cls(user, from_.display_name, headers, request.sdp, request.max_forwards)
 
 
 @dataclass(slots=True)
@@ -77,11 +97,6 @@ class CallIntent:
             self.body,
             self.max_forwards,
         )
-
-
-def relayed_headers(request: Request) -> tuple[tuple[str, str], ...]:
-    """The headers of the caller's INVITE that cross to the other leg."""
-    return tuple((name, value) for key, name, value in request.headers if key in RELAYED)
 
 
 def _uri_headers(target: SipUri) -> list[tuple[str, str]]:

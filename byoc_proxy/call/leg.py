@@ -201,6 +201,7 @@ class Leg:
             case Answered(_, response):
                 self.answer = response
                 self._learn(response)
+                response.shed()  # a call lasts: what it was answered with need not
                 self._advance(Stage.FINAL)
             case Refused():
                 self.refusal = event

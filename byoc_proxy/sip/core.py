@@ -221,7 +221,6 @@ class UserAgentCore:
         self.sessions.pop((session.call_id, session.local_tag), None)
         self._outputs.append(Over(session))
         if isinstance(session, UacSession):
-            session.invite.request.shed()
             self._drop_if_over(session.invite)  # given up: no response or timer of its own will do it
         elif isinstance(session, UasSession) and session.invite.succeeded:
             session.invite.settle()

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 VERSION: Final = "SIP/2.0"
 MAGIC_COOKIE: Final = "z9hG4bK"
-IDENTITY: Final = frozenset({"via", "route", "from", "to", "call-id", "cseq"})
+IDENTITY: Final = frozenset(
+    {"via", "route", "from", "to", "call-id", "cseq", "authorization", "proxy-authorization"}
+)
 MAX_CSEQ: Final = 2**31 - 1
 _BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
@@ -198,7 +200,7 @@ class Message:
         return [part for line in self.headers.all(key) for part in split_commas(line) if part]
 
     def shed(self) -> None:
-        """Keep what identifies an answered request (§12.1.2, §17.1.1.3): nothing else is asked for any more."""
+        """Keep what identifies a message, and what the ACK of a 2xx repeats (§12.1.2, §13.2.2.4, §17.1.1.3)."""
         self.headers = Headers.of_parsed([item for item in self.headers.items if item[0] in IDENTITY], None)
         self.body = b""
         self._data = None

@@ -162,11 +162,11 @@ class Session(Machine):
     def reply(
         self, transaction: ServerTransaction, status: int, body: bytes, now: float, headers: Fields = ()
     ) -> None:
-        """Answer an in-dialog request of theirs, provisionally or finally."""
-        if transaction.request.method == "INVITE" and status >= 200:
-            if transaction is self._reoffer:  # else it is answered already: a verb may be said twice
-                kind = Input.ACCEPT if status < 300 else Input.DECLINE
-                self.feed(kind, (status, body, headers), now)
+        """Answer an in-dialog request of theirs, provisionally or finally; said twice, the second is nothing."""
+        if transaction.answered:
+            return
+        if transaction is self._reoffer and status >= 200:
+            self.feed(Input.ACCEPT if status < 300 else Input.DECLINE, (status, body, headers), now)
         else:
             self._respond(transaction, status, now, body=body, headers=headers)
 
@@ -321,6 +321,8 @@ class Session(Machine):
             self.arm(Timer.REPEAT, now)
 
     def acked(self, request: Request, now: float) -> None:
+        if self._unacknowledged is not None:
+            self._unacknowledged[0].settle()
         self._unacknowledged = None
         self._interval = T1
         self.stack.emit(Acked(self, request))

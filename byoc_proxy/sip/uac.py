@@ -55,7 +55,7 @@ class UacSession(Session):
 
     def start(self, outgoing: OutgoingInvite, now: float, cseq: int = 1) -> None:
         """Send the INVITE."""
-        self._forks: set[str] = set()  # To tags of further answers
+        self._forks: frozenset[str] = frozenset()  # To tags of further answers
         headers = Headers()
         headers.items = [
             (
@@ -105,7 +105,7 @@ class UacSession(Session):
         ack = fork.request("ACK", self.stack.new_branch(), cseq=number, headers=self.credentials())
         self.stack.send_ack(ack, flow)
         if response.to_tag not in self._forks:
-            self._forks.add(response.to_tag)
+            self._forks |= {response.to_tag}
             self.stack.send_request(fork.request("BYE", self.stack.new_branch()), flow, self, now)
 
     def credentials(self) -> Fields:
@@ -122,6 +122,7 @@ class UacSession(Session):
 
     def make_dialog(self, response: Response, now: float) -> None:
         self.dialog = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
+        self.invite.request.shed()  # never sent again
 
     def answered(self, response: Response, now: float) -> None:
         self.stack.emit(Answered(self, response))
