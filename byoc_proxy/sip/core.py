@@ -215,7 +215,8 @@ class UserAgentCore:
         flow, hop = dialog.flow, dialog.next_hop
         if flow.reliable or hop is None or not _numeric(hop.host):
             return flow
-        return flow._replace(remote=(hop.host, hop.port or 5060))
+        remote = (hop.host, hop.port or 5060)
+        return flow if remote == flow.remote else flow._replace(remote=remote)
 
     def forget(self, session: Session) -> None:
         self.sessions.pop((session.call_id, session.local_tag), None)
