@@ -60,7 +60,7 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
                 # until the very end: a draining node says so
                 place = health_served(settings.health.host, settings.health.port, node.switchboard)
                 await open_for_good.enter_async_context(place)
-            _calm_collector()
+            calm_collector()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)
             loop.add_signal_handler(signal.SIGHUP, _reload, node, settings, load_again, records.reopen)
@@ -72,7 +72,7 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
             records.close()
 
 
-def _calm_collector() -> None:
+def calm_collector() -> None:
     """Look for cyclic garbage rarely: a call leaves none (sessions, transactions and legs let go of each other).
 
     Transactions live for 32 s, so the default thresholds walk thousands of live objects again and again: a third
