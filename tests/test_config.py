@@ -1,6 +1,7 @@
 """The configuration file: what it gives, and that every mistake is one line with its place."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -63,6 +64,35 @@ def wrong(read: Read, tmp_path: Path) -> Wrong:
         return [line.replace(f"{tmp_path}/", "") for line in failed.value.problems]
 
     return problems_of
+
+
+def test_a_byoc_trunk_interconnects_a_carrier_with_every_documented_field(read: Read) -> None:
+    loaded = read("""
+        accounts: {acme: {auth_token: secret-token}}
+        trunks:
+          pstn:
+            friendly_name: PSTN
+            voice_url: https://app.example/voice
+            voice_method: GET
+            voice_fallback_url: https://app.example/fallback
+            voice_fallback_method: GET
+            status_callback_url: https://app.example/status
+            status_callback_method: GET
+            cnam_lookup_enabled: true
+            connection_policy: carriers
+            from_domain: acme
+        domains: {acme: {trunk: pstn}}
+        connection_policies: {carriers: {targets: [{target: "sip:203.0.113.5"}]}}
+    """)
+    (trunk,) = loaded.resources.trunks
+    assert re.fullmatch("BY[0-9a-f]{32}", trunk.sid)
+    assert trunk.account_sid == loaded.resources.accounts[0].sid
+    assert trunk.connection_policy_sid == loaded.resources.connection_policies[0].sid
+    assert trunk.from_domain_sid == loaded.resources.domains[0].sid
+    assert (trunk.friendly_name, trunk.cnam_lookup_enabled) == ("PSTN", True)
+    assert (trunk.voice_url, trunk.voice_method) == ("https://app.example/voice", "GET")
+    assert (trunk.voice_fallback_url, trunk.voice_fallback_method) == ("https://app.example/fallback", "GET")
+    assert (trunk.status_callback_url, trunk.status_callback_method) == ("https://app.example/status", "GET")
 
 
 def test_the_example_loads_without_a_warning() -> None:

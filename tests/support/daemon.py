@@ -217,3 +217,17 @@ def free_for_both(host: str) -> int:
                 tcp.bind((host, port))
                 return port
     raise AssertionError(f"no port of {host} is free")
+
+
+def sockets_of(pid: int) -> set[tuple[str, str, int]]:
+    """The IPv4 sockets of a process: its descriptors name inodes, the kernel's tables name those."""
+    inodes = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
+    held = set()
+    for protocol in ("udp", "tcp"):
+        for line in Path(f"/proc/{pid}/net/{protocol}").read_text(encoding="ascii").splitlines()[1:]:
+            fields = line.split()
+            if f"socket:[{fields[9]}]" in inodes:
+                host, port = fields[1].split(":")
+                octets = int(host, 16).to_bytes(4, "little")
+                held.add((protocol, ".".join(map(str, octets)), int(port, 16)))
+    return held

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.daemon import AUTH_TOKEN, DOMAIN, configuration, daemon, until
+from tests.support.daemon import AUTH_TOKEN, DOMAIN, configuration, daemon, sockets_of, until
 from tests.support.peers import SDP, CallerSide, reply, udp_peer
 from tests.support.sipp import Sipp, Transport, free_port
 from tests.support.voice_app import voice_app
@@ -139,13 +139,6 @@ async def test_a_probe_with_sipsak_is_answered(tmp_path: Path) -> None:
     assert b"Allow: INVITE" in said
 
 
-async def test_one_process_listens_on_udp_and_tcp_at_the_same_port(tmp_path: Path) -> None:
-    async with daemon(tmp_path, configuration("sip:127.0.0.20:5060")) as proxy:
-        sockets = sockets_of(proxy.pid)
-    assert ("udp", *proxy.udp) in sockets
-    assert ("tcp", *proxy.tcp) in sockets
-
-
 async def test_a_caller_behind_a_nat_is_answered_where_it_spoke_from_and_by_the_socket_it_spoke_to(
     tmp_path: Path,
 ) -> None:
@@ -206,17 +199,3 @@ def _sipp(directory: Path, *arguments: str) -> Coroutine[Any, Any, asyncio.subpr
     directory.mkdir()
     quiet = asyncio.subprocess.DEVNULL
     return asyncio.create_subprocess_exec("sipp", *arguments, cwd=directory, stdout=quiet, stderr=quiet)
-
-
-def sockets_of(pid: int) -> set[tuple[str, str, int]]:
-    """The IPv4 sockets of a process: its descriptors name inodes, the kernel's tables name those."""
-    inodes = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()}
-    held = set()
-    for protocol in ("udp", "tcp"):
-        for line in Path(f"/proc/{pid}/net/{protocol}").read_text(encoding="ascii").splitlines()[1:]:
-            fields = line.split()
-            if f"socket:[{fields[9]}]" in inodes:
-                host, port = fields[1].split(":")
-                octets = int(host, 16).to_bytes(4, "little")
-                held.add((protocol, ".".join(map(str, octets)), int(port, 16)))
-    return held

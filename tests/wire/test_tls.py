@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.support.daemon import Document, configuration, daemon
+from tests.support.daemon import Document, configuration, daemon, sockets_of
 from tests.support.peers import (
     SDP,
     SECURE_SDP,
@@ -61,6 +61,12 @@ class Authority:
         )
         document["tls_client"] = {"ca_file": str(self.file)}
         return document
+
+
+async def test_one_process_listens_on_udp_tcp_and_tls(tmp_path: Path) -> None:
+    document = Authority.made(tmp_path).secure(configuration("sip:127.0.0.20:5060"), tmp_path)
+    async with daemon(tmp_path, document) as proxy:
+        assert {("udp", *proxy.udp), ("tcp", *proxy.tcp), ("tcp", *proxy.tls)} <= sockets_of(proxy.pid)
 
 
 async def test_a_call_comes_in_over_tls_and_leaves_over_udp(tmp_path: Path) -> None:
