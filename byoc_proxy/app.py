@@ -21,7 +21,7 @@ from byoc_proxy.net.stream import StreamListener
 from byoc_proxy.net.tls import client_context, server_context
 from byoc_proxy.net.udp import UdpListener
 from byoc_proxy.sip.core import UserAgentCore
-from byoc_proxy.sip.digest import DigestServer
+from byoc_proxy.sip.digest_server import DigestServer
 from byoc_proxy.sip.transaction import TIMEOUT
 from byoc_proxy.sip.uri import bracketed
 from byoc_proxy.trunk.directory import Directories

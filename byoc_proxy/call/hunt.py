@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.call.leg import Leg, Stage
 from byoc_proxy.net.wire import Unreachable as WireUnreachable
-from byoc_proxy.sip.digest import answer as answer_challenge
+from byoc_proxy.sip.digest_client import answer as answer_challenge
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.storage.record import AttemptRecord
 from byoc_proxy.trunk.origination import Destination, redirected_to

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from byoc_proxy.call.switchboard import Switchboard
-    from byoc_proxy.sip.digest import Absent, DigestServer, Passed, Stale, Wrong
+    from byoc_proxy.sip.digest_server import Absent, DigestServer, Passed, Stale, Wrong
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request
     from byoc_proxy.trunk.directory import Directories, Directory

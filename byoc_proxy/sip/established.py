@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.machine import to
-from byoc_proxy.sip.session import Input, Session, State, Timer
+from byoc_proxy.sip.session import Session
+from byoc_proxy.sip.states import Input, State, Timer
 
 if TYPE_CHECKING:
     from enum import StrEnum

@@ -8,16 +8,17 @@ never fail: what has no row in a state is absorbed.
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from byoc_proxy.sip.machine import Alarms, Machine
 from byoc_proxy.sip.message import reply_to
 from byoc_proxy.sip.outputs import Acked, By, Ended, Replied, Requested
+from byoc_proxy.sip.states import Input, Timer
 from byoc_proxy.sip.transaction import T1, T2, TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from enum import StrEnum
 
     from byoc_proxy.sip.dialog import Dialog
     from byoc_proxy.sip.flow import Flow
@@ -29,61 +30,6 @@ if TYPE_CHECKING:
 
 
 TARGET_REFRESH = frozenset({"INVITE", "UPDATE"})  # both carry a Contact, and so do their 2xx (§12.2, RFC 3311 §5)
-
-
-class State(StrEnum):
-    CALLING = "calling"  # UAC: nothing heard
-    PROCEEDING = "proceeding"  # UAC: 100 heard
-    EARLY = "early"  # 101-199 sent or heard
-    ABANDONED = "abandoned"  # UAC: we left before anything was heard
-    CANCELLING = "cancelling"  # UAC: CANCEL sent
-    UNACKED = "unacked"  # UAC: a 2xx with the offer waits for our answer in the ACK
-    INVITED = "invited"  # UAS: nothing said but 100
-    ANSWERED = "answered"  # UAS: 2xx sent, ACK awaited
-    LEAVING = "leaving"  # UAS: 2xx sent, we want out, ACK awaited first (§15)
-    CONFIRMED = "confirmed"
-    OFFERING = "offering"  # our re-INVITE is out
-    REOFFER_UNACKED = "re-offer unacked"  # its 2xx carries the offer and waits for our ACK
-    OFFERED = "offered"  # their re-INVITE waits for our answer
-    ACCEPTED = "accepted"  # we answered theirs, ACK awaited
-    CLOSING = "closing"  # BYE sent
-    OVER = "over"
-
-
-class Input(StrEnum):
-    # the wire
-    TRYING = "100"
-    PROGRESS = "101-199"
-    SUCCESS = "2xx"
-    SUCCESS_OFFER = "2xx with the offer"
-    FAILURE = "3xx-6xx"
-    LOST = "no response"
-    CANCEL = "CANCEL"
-    ACK = "ACK"
-    BYE = "BYE"
-    BYE_DONE = "BYE done"
-    REINVITE = "re-INVITE"
-    REQUEST = "other request"
-    REOFFER_SUCCESS = "re-INVITE 2xx"
-    REOFFER_SUCCESS_OFFER = "re-INVITE 2xx with the offer"
-    REOFFER_REFUSED = "re-INVITE refused"
-    REOFFER_LOST = "re-INVITE lost"
-    # the user
-    HANG_UP = "hang up"
-    PROGRESS_OUT = "progress"
-    ANSWER = "answer"
-    REFUSE = "refuse"
-    OFFER = "offer"
-    ACCEPT = "accept"
-    DECLINE = "decline"
-    ACKNOWLEDGE = "acknowledge"
-    TRANSACT = "transact"
-
-
-class Timer(StrEnum):
-    REPEAT = "repeat the 2xx"
-    NO_ACK = "no ACK"
-    GIVE_UP = "give up the CANCEL"
 
 
 class Stack(Protocol):

@@ -11,7 +11,8 @@ from byoc_proxy.sip.headers import HeaderError, Headers, refuse_unsafe
 from byoc_proxy.sip.machine import Table, to
 from byoc_proxy.sip.message import Request, cancel_for
 from byoc_proxy.sip.outputs import Answered, By, Ended, Progressed, Refused
-from byoc_proxy.sip.session import Input, Session, State, Timer
+from byoc_proxy.sip.session import Session
+from byoc_proxy.sip.states import Input, State, Timer
 from byoc_proxy.sip.transaction import Input as TransactionInput
 
 if TYPE_CHECKING:

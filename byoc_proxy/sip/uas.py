@@ -9,7 +9,8 @@ from byoc_proxy.sip.established import ESTABLISHED, ESTABLISHED_TIMERS
 from byoc_proxy.sip.machine import Table, to
 from byoc_proxy.sip.message import reply_to
 from byoc_proxy.sip.outputs import By
-from byoc_proxy.sip.session import Input, Session, Stack, State, Timer
+from byoc_proxy.sip.session import Session, Stack
+from byoc_proxy.sip.states import Input, State, Timer
 
 if TYPE_CHECKING:
     from byoc_proxy.sip.session import Fields

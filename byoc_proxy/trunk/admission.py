@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from byoc_proxy.sip.digest import Absent, Passed, Stale, Wrong
+from byoc_proxy.sip.digest_server import Absent, Passed, Stale, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from byoc_proxy.sip.digest import answer
+from byoc_proxy.sip.digest_client import answer
 
 from .places import DOMAIN, NUMBER, PASSWORD, USER, address
 

@@ -8,18 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byoc_proxy.sip.digest import (
-    Absent,
-    Algorithm,
-    DigestServer,
-    Ha1,
-    Passed,
-    Stale,
-    Verdict,
-    Wrong,
-    answer,
-    ha1,
-)
+from byoc_proxy.sip.digest import Algorithm, Ha1, ha1
+from byoc_proxy.sip.digest_client import answer
+from byoc_proxy.sip.digest_server import Absent, DigestServer, Passed, Stale, Verdict, Wrong
 from byoc_proxy.sip.uri import UriError
 
 REALM = "byoc.example"

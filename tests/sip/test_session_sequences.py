@@ -18,8 +18,9 @@ from byoc_proxy.sip.machine import Alarm, Alarms, Machine
 from byoc_proxy.sip.message import Message, Response, reply_to
 from byoc_proxy.sip.outputs import Answered, Dropped, Ended, Output, Refused, Replied, Requested, Send
 from byoc_proxy.sip.parser import parse_datagram
-from byoc_proxy.sip.session import Session, State
-from byoc_proxy.sip.session import Timer as SessionTimer
+from byoc_proxy.sip.session import Session
+from byoc_proxy.sip.states import State
+from byoc_proxy.sip.states import Timer as SessionTimer
 from byoc_proxy.sip.transaction import ClientTransaction, ServerTransaction, Timer
 from byoc_proxy.sip.uac import UacSession
 from byoc_proxy.sip.uas import UasSession

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from byoc_proxy.sip.digest import Absent, Passed, Stale, Wrong
+from byoc_proxy.sip.digest_server import Absent, Passed, Stale, Wrong
 from byoc_proxy.trunk.admission import Admission, Admit, Arrival, Challenge, Drop, Refuse, admit
 from byoc_proxy.trunk.directory import Directory
 from byoc_proxy.trunk.model import SipDomain
