@@ -56,7 +56,8 @@ class Call:
         self._facts = facts
         self._cookies = CallCookies()
         self._callee: Leg | None = None
-        self._refusal: FinalResponse | None = None  # why the last <Dial> failed
+        self._refusal: FinalResponse | None = None  # how the last <Dial> failed
+        self._error = ""  # and the coded reason, where it was not the called party's own
         self._stay: asyncio.Timeout | None = None  # while the script runs
         leg.on_ended = self._caller_left
         leg.on_acked = lambda _: self.journal.stage("acknowledged")
@@ -156,8 +157,7 @@ class Call:
         if self.leg.answered:
             self.leg.hang_up()
         elif self._refusal is not None:
-            code = ROUTING_FAILED
-            self._refuse(self._refusal, f"{code} BYOC Trunk routing failure")
+            self._refuse(self._refusal, self._error)
         else:
             self._answer_and_end()
 
@@ -196,6 +196,7 @@ class Call:
                 quarry = dialling.quarry(dial, noun, f"CA{self._services.token()}")
             except CannotDial as error:
                 self.note(error.code, error.text)
+                self._error = f"{error.code} {error.text}"
                 continue
             self.journal.tell("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
             hunts.append(
@@ -262,14 +263,21 @@ class Call:
         if outcome is None:
             outcome = self._refusal = failure(outcomes)
             if hunts:
-                self.note(ROUTING_FAILED, f"BYOC Trunk routing failure: {outcome.status} {outcome.reason}".rstrip())
+                self._error = self._routing_error(hunts, outcome)
         else:
-            self._refusal = FinalResponse(480, "Temporarily Unavailable")
+            self._refusal, self._error = FinalResponse(480, "Temporarily Unavailable"), ""
         status = dial_status(outcome)
         self.journal.tell("dial.failed", status=status, sip_status=self._refusal.status)
         sid = hunts[0].quarry.call_sid if hunts else None
         code = outcome.status if isinstance(outcome, FinalResponse) else 487
         return DialOutcome(status, sid, sip_response_code=code, is_sip=isinstance(dial.nouns[0], Sip))
+
+    def _routing_error(self, hunts: Sequence[Hunt], final: FinalResponse) -> str:
+        """A called party who says no is no routing failure; running out of addresses is."""
+        if all(hunt.stopped for hunt in hunts):
+            return ""
+        self.note(ROUTING_FAILED, f"BYOC Trunk routing failure: {final.status} {final.reason}".rstrip())
+        return f"{ROUTING_FAILED} BYOC Trunk routing failure"
 
     # --- talking -------------------------------------------------------------------------------------------
 
@@ -278,7 +286,7 @@ class Call:
         callee = hunt.leg
         assert callee is not None
         self._callee = callee
-        self._refusal = None
+        self._refusal, self._error = None, ""
         bridge = Bridge(self.leg, callee)
         started = self._services.endpoint.now
         try:

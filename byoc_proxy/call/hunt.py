@@ -69,6 +69,7 @@ class Hunt:
         self.quarry = quarry
         self.leg: Leg | None = None
         self.outcomes: list[Outcome] = []
+        self.stopped = False  # the far end's word was final
         self._services = services
         self._journal = journal
         self._on_progress = on_progress
@@ -219,6 +220,7 @@ class Hunt:
         pinned = leg is not None and leg.rang
         step = judge(outcome, self.quarry.policy, pinned=pinned, redirected=redirected)
         self.outcomes.append(outcome)
+        self.stopped = step.then is Next.STOP
         close_attempt(record, outcome, self._services.endpoint.now)
         record.code = step.code
         self._journal.tell(

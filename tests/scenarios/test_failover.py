@@ -277,7 +277,8 @@ async def test_a_phone_that_rings_is_waited_for_until_the_dial_times_out(scene: 
 async def test_a_refusal_about_the_number_or_the_user_is_final(scene: Scene, status: int) -> None:
     scene.starts()
     call = await refused_by_all(scene, status)
-    await call.hears(status)
+    refusal = await call.hears(status)
+    assert refusal.headers.get("x-byoc-error") is None  # no routing has failed: somebody said no
     assert scene.second.heard == []
     assert scene.first.heard == ["INVITE", "ACK"]
     record = await scene.over()
@@ -408,7 +409,6 @@ async def test_when_every_address_rests_all_are_tried(scene: Scene) -> None:
         ((401, 500), 401),
         ((480, 403), 480),
         ((302, 500), 500),
-        ((503, 603), 603),
     ],
 )
 async def test_the_caller_hears_the_failure_that_says_most(
@@ -421,6 +421,17 @@ async def test_the_caller_hears_the_failure_that_says_most(
     await scene.settled()
     assert scene.codes() == [32400]
     assert [attempt.status for attempt in scene.record.attempts] == list(statuses)
+
+
+async def test_a_decline_after_a_failed_gateway_is_the_called_partys_word_and_no_routing_failure(
+    scene: Scene,
+) -> None:
+    scene.starts()
+    call = await refused_by_all(scene, 503, 603)
+    response = await call.hears(603)
+    assert response.headers.get("x-byoc-error") is None
+    record = await scene.over()
+    assert (record.status, scene.codes()) == ("busy", [])
 
 
 async def test_with_every_gateway_silent_the_caller_hears_408_and_never_an_invented_503(scene: Scene) -> None:
