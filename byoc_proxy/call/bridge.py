@@ -72,8 +72,10 @@ def _pass_answer(ack: Request, here: Leg, there: Leg) -> None:
 
 
 def _answer(response: Response | None) -> tuple[int, bytes]:
-    """The status and body to give back; 408 when the other side never answered."""
-    return (response.status, response.body) if response is not None else (408, b"")
+    """The status and body to give back; 408 when the other side never answered. A refusal says enough by its code."""
+    if response is None:
+        return 408, b""
+    return response.status, response.body if response.status < 300 else b""
 
 
 def _body_headers(message: Request | Response) -> tuple[tuple[str, str], ...]:

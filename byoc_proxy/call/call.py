@@ -18,7 +18,7 @@ from byoc_proxy.sip.sdp import SdpError, held_answer, held_offer
 from byoc_proxy.trunk.verdicts import FinalResponse, Outcome, RingTimeout, dial_status, failure
 from byoc_proxy.twiml.interpreter import DialOutcome, Entry, Fetched, FetchFailed, ScriptRequest
 from byoc_proxy.twiml.interpreter import run as run_script
-from byoc_proxy.twiml.verbs import Number, Sip
+from byoc_proxy.twiml.verbs import Sip
 from byoc_proxy.webhook.cookies import CallCookies
 from byoc_proxy.webhook.parameters import voice_parameters
 from byoc_proxy.webhook.urls import WebhookError
@@ -307,7 +307,7 @@ class Call:
             bridged=True,
             sip_response_code=200,
             sip_call_id=callee.call_id,
-            is_sip=isinstance(dial.nouns[0], Sip) and not isinstance(dial.nouns[0], Number),
+            is_sip=hunt.quarry.trunk_sid is None,  # a <Number> leaves on a trunk
         )
 
     async def _join(self, callee: Leg) -> None:

@@ -213,7 +213,7 @@ class Message:
     def encode(self) -> bytes:
         """The message as it goes on the wire, Content-Length last and always true (§18.3)."""
         if self._data is None:
-            lines = [f"{name}: {value}\r\n" for key, name, value in self.headers if key != "content-length"]
+            lines = [f"{name}: {value}\r\n" for key, name, value in self.headers.items if key != "content-length"]
             head = f"{self.start_line}\r\n{''.join(lines)}Content-Length: {len(self.body)}\r\n\r\n"
             self._data = head.encode("utf-8", "surrogateescape") + self.body
         return self._data
