@@ -72,7 +72,7 @@ def _pass_answer(ack: Request, here: Leg, there: Leg) -> None:
 
 
 def _answer(response: Response | None) -> tuple[int, bytes]:
-    """The status and body to give back; 408 when the other side never answered. A refusal says enough by its code."""
+    """The status and body to give back; 408 when the other side never answered. A refusal is its code alone."""
     if response is None:
         return 408, b""
     return response.status, response.body if response.status < 300 else b""
