@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Message
     from byoc_proxy.sip.outputs import Event, Output
-    from byoc_proxy.sip.transaction import Key
+    from byoc_proxy.sip.transaction import ClientUser, Key
 
     Screen = Callable[[Request, Flow], "Accept | Answer | Ignore"]
 
@@ -89,6 +89,7 @@ class UserAgentCore:
         self._outputs: list[Output] = []
         self._tickets = 0
         self._secret = token()
+        self._wire = self._send  # one for all transactions
 
     # --- the driver's side ---------------------------------------------------------------------------------
 
@@ -195,17 +196,17 @@ class UserAgentCore:
     def emit(self, event: Event) -> None:
         self._outputs.append(event)
 
-    def send_request(self, request: Request, flow: Flow, user: Session, now: float) -> ClientTransaction:
+    def send_request(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
         """Start a client transaction."""
         kind = InviteClient if request.method == "INVITE" else NonInviteClient
         key = (request.branch, request.method)
-        transaction = kind(key, request, flow, user, self._send, self.alarms, now)
+        transaction = kind(key, request, flow, user, self._wire, self.alarms, now)
         self.transactions[key] = transaction
         return transaction
 
-    def send_ack(self, request: Request, flow: Flow) -> None:
-        """The ACK of a 2xx is its own transaction that expects nothing (§13.2.2.4)."""
-        self._send(request.encode(), flow)
+    def send_bytes(self, data: bytes, flow: Flow) -> None:
+        """Send outside of any transaction, as the ACK of a 2xx is (§13.2.2.4)."""
+        self._send(data, flow)
 
     def flow_for(self, dialog: Dialog) -> Flow:
         """Where an in-dialog request goes (§12.2.1.1): the live stream, or the next hop's address on UDP.
@@ -222,6 +223,7 @@ class UserAgentCore:
         self.sessions.pop((session.call_id, session.local_tag), None)
         self._outputs.append(Over(session))
         if isinstance(session, UacSession):
+            session.leave()
             self._drop_if_over(session.invite)  # given up: no response or timer of its own will do it
         elif isinstance(session, UasSession) and session.invite.succeeded:
             session.invite.settle()
@@ -278,7 +280,7 @@ class UserAgentCore:
 
     def _serve(self, request: Request, key: Key, flow: Flow, now: float) -> ServerTransaction:
         kind = InviteServer if request.method == "INVITE" else NonInviteServer
-        transaction = kind(key, request, reply_flow(request, flow), self._send, self.alarms, now)
+        transaction = kind(key, request, reply_flow(request, flow), self._wire, self.alarms, now)
         self.transactions[key] = transaction
         if request.method == "INVITE":
             # §17.2.1: nobody answers within 200 ms, and a 100 stops the retransmissions of a re-INVITE too

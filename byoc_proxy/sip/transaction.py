@@ -133,6 +133,11 @@ class ClientTransaction(Transaction):
     def part(self) -> None:
         self.user = None
 
+    def settle(self) -> None:
+        """Let go of the request: an accepted INVITE is never sent again (RFC 6026 §7.2)."""
+        if self.state is State.ACCEPTED:
+            self.request = _SETTLED
+
     def receive(self, response: Response, now: float) -> None:
         status = response.status
         kind = Input.PROVISIONAL if status < 200 else Input.SUCCESS if status < 300 else Input.FAILURE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from byoc_proxy.sip.aftermath import Aftermath
 from byoc_proxy.sip.dialog import Dialog
 from byoc_proxy.sip.established import ESTABLISHED, ESTABLISHED_TIMERS
 from byoc_proxy.sip.headers import HeaderError, Headers, refuse_unsafe
@@ -104,10 +105,17 @@ class UacSession(Session):
         flow = self.stack.flow_for(fork)
         number = response.cseq[0]
         ack = fork.request("ACK", self.stack.new_branch(), cseq=number, headers=self.credentials())
-        self.stack.send_ack(ack, flow)
+        self.stack.send_bytes(ack.encode(), flow)
         if response.to_tag not in self._forks:
             self._forks |= {response.to_tag}
             self.stack.send_request(fork.request("BYE", self.stack.new_branch()), flow, self, now)
+
+    def leave(self) -> None:
+        """The session is over: its INVITE may stay, with as little as it needs."""
+        if self.dialog is not None and self._ack is not None:
+            flow = self.stack.flow_for(self.dialog)
+            self.invite.user = Aftermath(self.stack, flow, self._ack, self.dialog.remote_tag, self._forks)
+            self.invite.settle()
 
     def credentials(self) -> Fields:
         headers = self.invite.request.headers
