@@ -80,7 +80,7 @@ def calm_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(50_000, 10, 10)
 
 
 def _asked_to_stop(node: Node, stopping: asyncio.Event) -> None:

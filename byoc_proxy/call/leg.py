@@ -183,6 +183,7 @@ class Leg:
             await self._waiter
         finally:
             self._waiter = None
+            self._done = bool  # `done` knows this leg: the two would wait for the collector
             if timer is not None:
                 timer.cancel()
 
