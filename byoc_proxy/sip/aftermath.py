@@ -16,8 +16,19 @@ from byoc_proxy.sip.transaction import InviteClient
 if TYPE_CHECKING:
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.sip.session import Stack
-    from byoc_proxy.sip.transaction import ClientTransaction
+    from byoc_proxy.sip.session import Fields, Stack
+    from byoc_proxy.sip.transaction import ClientTransaction, ClientUser
+
+
+def end_fork(
+    stack: Stack, fork: Dialog, number: int, user: ClientUser, now: float, *, bye: bool, credentials: Fields = ()
+) -> None:
+    """Another branch answered INVITE `number`: ACK it, every time, and say BYE, the first time (§13.2.2.4)."""
+    flow = stack.flow_for(fork)
+    ack = fork.request("ACK", stack.new_branch(), cseq=number, headers=credentials)
+    stack.send_bytes(ack.encode(), flow)
+    if bye:
+        stack.send_request(fork.request("BYE", stack.new_branch()), flow, user, now)
 
 
 class Aftermath:
@@ -39,12 +50,9 @@ class Aftermath:
             self._stack.send_bytes(self._ack, self._flow)
             return
         fork = Dialog.of_uac(_request_of(response), response, "", self._flow)
-        flow = self._stack.flow_for(fork)
-        ack = fork.request("ACK", self._stack.new_branch(), cseq=response.cseq[0])
-        self._stack.send_bytes(ack.encode(), flow)
-        if response.to_tag not in self._forks:
-            self._forks |= {response.to_tag}
-            self._stack.send_request(fork.request("BYE", self._stack.new_branch()), flow, self, now)
+        first = response.to_tag not in self._forks
+        self._forks |= {response.to_tag}
+        end_fork(self._stack, fork, response.cseq[0], self, now, bye=first)
 
     def on_no_response(self, transaction: ClientTransaction, cause: str, now: float) -> None:
         """Nobody is left to tell."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from byoc_proxy.sip.aftermath import Aftermath
+from byoc_proxy.sip.aftermath import Aftermath, end_fork
 from byoc_proxy.sip.dialog import Dialog
 from byoc_proxy.sip.established import ESTABLISHED, ESTABLISHED_TIMERS
 from byoc_proxy.sip.headers import HeaderError, Headers, refuse_unsafe
@@ -100,15 +100,11 @@ class UacSession(Session):
             super().on_no_response(transaction, cause, now)
 
     def _end_fork(self, response: Response, now: float) -> None:
-        """Another branch answered: ACK it, every time, and say BYE, once (§13.2.2.4). The first is the call."""
+        """Another branch answered: the first is the call."""
         fork = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
-        flow = self.stack.flow_for(fork)
-        number = response.cseq[0]
-        ack = fork.request("ACK", self.stack.new_branch(), cseq=number, headers=self.credentials())
-        self.stack.send_bytes(ack.encode(), flow)
-        if response.to_tag not in self._forks:
-            self._forks |= {response.to_tag}
-            self.stack.send_request(fork.request("BYE", self.stack.new_branch()), flow, self, now)
+        first = response.to_tag not in self._forks
+        self._forks |= {response.to_tag}
+        end_fork(self.stack, fork, response.cseq[0], self, now, bye=first, credentials=self.credentials())
 
     def leave(self) -> None:
         """The session is over: its INVITE may stay, with as little as it needs."""
