@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -134,10 +135,10 @@ async def test_a_late_answer_of_an_address_that_was_left_is_acknowledged_and_hun
     assert record["attempts"][0]["late"] == ["200 Said"]
 
 
-async def test_a_closed_udp_port_costs_no_waiting(tmp_path: Path) -> None:
-    closed = free_port("127.0.0.21")
+async def past_a_dead_target(tmp_path: Path, dead: str) -> tuple[float, dict[str, Any]]:
+    """A call whose first target is `dead`: seconds until the second had the INVITE, and the first attempt."""
     async with udp_peer("127.0.0.22") as callee, udp_peer() as carrier:
-        async with daemon(tmp_path, configuration(f"sip:127.0.0.21:{closed}", f"sip:{callee.sent_by}")) as proxy:
+        async with daemon(tmp_path, configuration(dead, f"sip:{callee.sent_by}")) as proxy:
             started = asyncio.get_running_loop().time()
             call = CallerSide(carrier, proxy.udp)
             call.invite()
@@ -145,26 +146,22 @@ async def test_a_closed_udp_port_costs_no_waiting(tmp_path: Path) -> None:
             callee.send(reply(invite, 486), invite.source)
             call.ack(await carrier.hear("486 INVITE"))
             record = await proxy.record()
-    assert invite.at - started < 0.3
-    assert record["attempts"][0]["outcome"] == "unreachable"
-    assert "ICMP" in record["attempts"][0]["reason"]
+    return invite.at - started, record["attempts"][0]
+
+
+async def test_a_closed_udp_port_costs_no_waiting(tmp_path: Path) -> None:
+    waited, attempt = await past_a_dead_target(tmp_path, f"sip:127.0.0.21:{free_port('127.0.0.21')}")
+    assert waited < 0.3
+    assert attempt["outcome"] == "unreachable"
+    assert "ICMP" in attempt["reason"]
 
 
 async def test_a_refused_tcp_connection_costs_no_waiting(tmp_path: Path) -> None:
     closed = free_port("127.0.0.21", "t1")
-    async with udp_peer("127.0.0.22") as callee, udp_peer() as carrier:
-        document = configuration(f"sip:127.0.0.21:{closed};transport=tcp", f"sip:{callee.sent_by}")
-        async with daemon(tmp_path, document) as proxy:
-            started = asyncio.get_running_loop().time()
-            call = CallerSide(carrier, proxy.udp)
-            call.invite()
-            invite = await callee.hear("INVITE")
-            callee.send(reply(invite, 486), invite.source)
-            call.ack(await carrier.hear("486 INVITE"))
-            record = await proxy.record()
-    assert invite.at - started < 0.3
-    assert record["attempts"][0]["outcome"] == "unreachable"
-    assert "refused" in record["attempts"][0]["reason"]
+    waited, attempt = await past_a_dead_target(tmp_path, f"sip:127.0.0.21:{closed};transport=tcp")
+    assert waited < 0.3
+    assert attempt["outcome"] == "unreachable"
+    assert "refused" in attempt["reason"]
 
 
 async def test_a_name_that_does_not_exist_costs_no_waiting_and_is_written_down(tmp_path: Path) -> None:
