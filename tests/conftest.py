@@ -9,8 +9,8 @@ import hypothesis
 import pytest
 import pytest_asyncio
 
+from byoc_proxy.sim.virtual import VirtualLoop
 from tests.support.build import Scene
-from tests.support.virtual import VirtualLoop
 
 # The same examples on every machine: a red test is red for everybody, and slowness alone makes none red.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)

@@ -48,7 +48,8 @@ FLOORS = {
     "health": floor("call"),
     "daemon": floor(*BELOW_APP, "app", "health"),
     "demo": floor(*BELOW_APP, "app"),
-    "__main__": floor(*BELOW_APP, "preflight", "daemon", "demo"),
+    "sim": floor(*BELOW_APP, "app"),
+    "__main__": floor(*BELOW_APP, "preflight", "daemon", "demo", "sim"),
 }
 
 # A pure floor gets time and randomness as arguments, and returns what should be sent or logged.
@@ -70,6 +71,7 @@ MAY_CREATE_TASKS = {
 # An unexpected error ends what it happened in, never the process.
 MAY_CATCH_EVERYTHING = {
     "byoc_proxy/call/call.py": "a bug in one call ends that call",
+    "byoc_proxy/sim/virtual.py": "what a thread would have raised belongs to the one who awaits it",
 }
 
 MAX_FILE_LINES = 450

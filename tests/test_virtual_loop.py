@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.support.virtual import Stuck, VirtualLoop
+from byoc_proxy.sim.virtual import Stuck, VirtualLoop
 
 
 async def test_every_test_starts_at_time_zero() -> None:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from byoc_proxy.net.dns import Resolver
+from byoc_proxy.sim.zone import FakeResolver, Zone
 from byoc_proxy.sip.locate import Hop, NotLocated, Query, Srv
 from byoc_proxy.sip.uri import SipUri
-from tests.support.zone import DnsServer, FakeResolver, Mood, Zone
+from tests.support.zone import DnsServer, Mood
 
 SBC = SipUri.parse("sip:sbc.example:5060")
 CARRIER = SipUri.parse("sip:+15551230000@carrier.example;transport=tls")

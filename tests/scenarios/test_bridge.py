@@ -2,8 +2,8 @@
 
 import pytest
 
+from byoc_proxy.sim.network import Network
 from tests.support.build import ANSWER, DIAL, OFFER, CarrierCall, Scene, sdp
-from tests.support.network import Network
 
 ONE_AFTER_THE_OTHER = """
 <Response><Dial><Number>+14158675309</Number></Dial><Dial><Number>+14158675310</Number></Dial></Response>

@@ -19,14 +19,14 @@ import yaml
 
 from byoc_proxy.app import Node, World
 from byoc_proxy.config.load import Loaded, load
-from byoc_proxy.config.settings import Listener
+from byoc_proxy.sim.network import Network
+from byoc_proxy.sim.wire import NodeWire, listen
+from byoc_proxy.sim.zone import FakeResolver, Zone
 from byoc_proxy.storage.record import CallRecord
 from byoc_proxy.storage.store import MemoryStore
 from byoc_proxy.trunk.model import stable_sid
 from tests.support.carrier import ANSWER, DIALLED, OFFER, PROXY, Carrier, CarrierCall, sdp
 from tests.support.customer import Customer
-from tests.support.network import Network, NodeWire
-from tests.support.zone import FakeResolver, Zone
 
 __all__ = ["ANSWER", "DIALLED", "OFFER", "PROXY", "Carrier", "CarrierCall", "Scene", "sdp"]
 
@@ -107,8 +107,7 @@ class Scene:
         )
         self.node = Node(loaded, world)
         self.is_running = True
-        for listener in loaded.settings.listeners:
-            self._listen(listener)
+        self.wires += [listen(self.network, listener, self.node.endpoint) for listener in loaded.settings.listeners]
 
     def configured(self, changes: str = "") -> Loaded:
         """A configuration, by way of a file as in real life."""
@@ -224,15 +223,6 @@ class Scene:
         ]
         attempts = [attempt for each in self.store.records.values() for attempt in each.attempts]
         return bad + [f"attempt at {each.address} is pending" for each in attempts if each.outcome == "pending"]
-
-    def _listen(self, listener: Listener) -> None:
-        host = listener.advertise_host or listener.host
-        sent_by = f"{f'[{host}]' if ':' in host else host}:{listener.advertise_port or listener.port}"
-        local = (listener.host, listener.port)
-        endpoint = self.node.endpoint
-        wire = NodeWire(self.network, listener.transport, local, sent_by, endpoint)
-        self.wires.append(wire)
-        endpoint.add(wire)
 
     def _hex_digits(self) -> str:
         self._serial += 1

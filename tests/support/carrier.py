@@ -20,10 +20,10 @@ import itertools
 import re
 from collections.abc import Sequence
 
+from byoc_proxy.sim.network import Network, kind_of, what
 from byoc_proxy.sip.flow import Address
 from byoc_proxy.sip.message import Message, Request, Response
 from byoc_proxy.sip.parser import ParseError, parse_datagram
-from tests.support.network import Network, kind_of, what
 
 PROXY = ("192.0.2.1", 5060)
 PATIENCE = 200.0  # seconds until a message that is waited for is given up

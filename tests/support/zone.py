@@ -1,7 +1,6 @@
-"""DNS for tests: a zone of records, a resolver that reads it without sockets, and a real server on loopback."""
+"""A real DNS server on loopback, of the zones that the tests without sockets read too."""
 
 import asyncio
-from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
 import dns.flags
@@ -10,9 +9,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from byoc_proxy.net.dns import carry_out
-from byoc_proxy.sip.locate import Answer, Family, Hop, Kind, LookupFailed, Query, Srv, locate
-from byoc_proxy.sip.uri import SipUri
+from byoc_proxy.sim.zone import Zone
+from byoc_proxy.sip.locate import Kind, Query, Srv
 
 Mood = Literal["answer", "silent", "servfail", "nxdomain"]
 _KINDS: dict[dns.rdatatype.RdataType, Kind] = {
@@ -20,62 +18,6 @@ _KINDS: dict[dns.rdatatype.RdataType, Kind] = {
     dns.rdatatype.A: "A",
     dns.rdatatype.AAAA: "AAAA",
 }
-
-
-class Zone:
-    """Records by name and kind. The verbs return the zone, so that one expression can hold all of it."""
-
-    def __init__(self) -> None:
-        self.addresses: dict[Query, tuple[str, ...]] = {}
-        self.services: dict[Query, tuple[Srv, ...]] = {}
-
-    def host(self, name: str, *addresses: str) -> Self:
-        """Give `name` these addresses, IPv4 and IPv6 mixed, in place of those that it had."""
-        self.addresses[Query(name, "A")] = tuple(text for text in addresses if ":" not in text)
-        self.addresses[Query(name, "AAAA")] = tuple(text for text in addresses if ":" in text)
-        return self
-
-    def service(self, name: str, *records: Srv) -> Self:
-        """Give `name`, such as `_sip._udp.carrier.example`, these SRV records."""
-        self.services[Query(name, "SRV")] = records
-        return self
-
-    def answer(self, query: Query) -> Answer:
-        """The records of the asked kind; empty when there are none."""
-        return self.services.get(query, ()) or self.addresses.get(query, ())
-
-    def __contains__(self, name: object) -> bool:
-        return any(query.name == name for query in (*self.services, *self.addresses))
-
-
-class FakeResolver:
-    """What `net.dns.Resolver` is to a call, on a zone and without sockets or waits.
-
-    Lookups of a name in `failing`, and of all names below it, fail. `asked` lists the questions in order. With
-    the default `draw` nothing is shuffled, and the first of equal priorities comes first.
-    """
-
-    def __init__(
-        self,
-        zone: Zone,
-        draw: Callable[[], float] = lambda: 0.0,
-        families: Sequence[Family] = ("A", "AAAA"),
-    ) -> None:
-        self.zone = zone
-        self.failing: set[str] = set()
-        self.asked: list[Query] = []
-        self._draw = draw
-        self._families = families
-
-    async def locate(self, uri: SipUri) -> list[Hop]:
-        return await carry_out(locate(uri, self._draw, self._families), self._ask)
-
-    async def _ask(self, query: Query) -> Answer:
-        self.asked.append(query)
-        labels = query.name.split(".")
-        if any(".".join(labels[start:]) in self.failing for start in range(len(labels))):
-            raise LookupFailed(f"{query.kind} lookup of {query.name} failed: SERVFAIL")
-        return self.zone.answer(query)
 
 
 class DnsServer(asyncio.DatagramProtocol):

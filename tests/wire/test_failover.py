@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from byoc_proxy.sim.zone import Zone
 from tests.support.daemon import configuration, daemon
 from tests.support.peers import SDP, CallerSide, Heard, UdpPeer, reply, udp_peer
 from tests.support.sipp import free_port
-from tests.support.zone import DnsServer, Zone
+from tests.support.zone import DnsServer
 
 pytestmark = pytest.mark.wire
 

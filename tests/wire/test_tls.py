@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from byoc_proxy.sim.zone import Zone
 from tests.support.daemon import Document, configuration, daemon, sockets_of
 from tests.support.peers import (
     SDP,
@@ -20,7 +21,7 @@ from tests.support.peers import (
     udp_peer,
 )
 from tests.support.sipp import free_port
-from tests.support.zone import DnsServer, Zone
+from tests.support.zone import DnsServer
 
 pytestmark = pytest.mark.wire
 
