@@ -10,7 +10,7 @@ import asyncio
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from byoc_proxy.sip.inspection import ALLOW
+from byoc_proxy.sip.inspection import CAPABILITIES
 from byoc_proxy.sip.outputs import (
     Acked,
     Answered,
@@ -238,7 +238,9 @@ class Leg:
     def _requested(self, event: Requested) -> None:
         self._learn(event.request)
         if event.request.method == "OPTIONS":
-            self.reply(event.transaction, 200, b"", (ALLOW,))  # it asks about us, whoever we are bridged to (§11.2)
+            self.reply(
+                event.transaction, 200, b"", CAPABILITIES
+            )  # it asks about us, whoever we are bridged to (§11.2)
         elif self.on_request is not None:
             self.on_request(event)
         else:

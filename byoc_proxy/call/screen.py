@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from byoc_proxy.sip.core import Accept, Answer, Ignore
-from byoc_proxy.sip.inspection import ACCEPT, ALLOW, inspect
+from byoc_proxy.sip.core import Accept, Answer, Ignore, contact_of
+from byoc_proxy.sip.inspection import CAPABILITIES, inspect
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure
 from byoc_proxy.sip.uri import SipUri, UriError
 from byoc_proxy.trunk.admission import BAD_CREDENTIALS, Admit, Arrival, Challenge, Drop, Refuse, admit
@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.digest_server import Absent, DigestServer, Passed, Stale, Wrong
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request
-    from byoc_proxy.trunk.directory import Directories, Directory
+    from byoc_proxy.trunk.directory import Directories, Directory, HostMatch
     from byoc_proxy.trunk.model import SipDomain
 
 ERROR_HEADER: Final = "X-Byoc-Error"
 MAX_WRONG_ANSWERS: Final = 3
+TOO_MANY_HOPS: Final = 32006  # the public API has no other word for a loop
 _MAX_ATTEMPTS_KEPT: Final = 10_000
 _NOT_A_REGISTRAR: Final = "This is a trunk: send INVITEs, do not register"
 
@@ -52,25 +53,27 @@ class Screen:
     def __call__(self, request: Request, flow: Flow) -> Accept | Answer | Ignore:
         directory = self._directories.current
         host = _host(request)
-        if directory.find(host) is None and self._is_stranger(directory, flow):
+        if self._is_stranger(directory, flow) and not _is_anybodys_business(request, directory.find(host)):
             return Ignore(f"a stranger asked {request.method} of {host or 'no host'}")
+        if request.to_tag:
+            return Answer(481)  # there is no such dialog (§12.2.2)
         if request.method == "INVITE":
             return self._invite(request, flow, directory, host)
         fault = _fault(request)
         if fault is not None:
             return fault
         if request.method == "OPTIONS":
-            return self._options()
+            return self._options(flow)
         return Answer(481)  # BYE, INFO, UPDATE: there is no dialog that they could be in
 
     def _is_stranger(self, directory: Directory, flow: Flow) -> bool:
         return directory.installation.unknown_domain == "drop" and not directory.knows(flow.remote[0])
 
-    def _options(self) -> Answer:
+    def _options(self, flow: Flow) -> Answer:
         """Carriers probe us with OPTIONS: 200 when a call would be taken (§11.2), 503 when not."""
         if self._switchboard.refusal() is not None:
             return Answer(503, None, (("Retry-After", str(self._switchboard.retry_after)),))
-        return Answer(200, None, (ALLOW, ACCEPT, ("Accept-Encoding", "identity"), ("Supported", "")))
+        return Answer(200, None, (("Contact", contact_of(flow)), *CAPABILITIES))
 
     def _invite(self, request: Request, flow: Flow, directory: Directory, host: str) -> Accept | Answer | Ignore:
         verdict = admit(
@@ -94,6 +97,11 @@ class Screen:
                 return Ignore(reason)
 
     def _admitted(self, request: Request, verdict: Admit) -> Accept | Answer:
+        if self._switchboard.has_come_back(request, verdict.trunk.sid):
+            self._log.warning("invite.refused", status=482, cause="a loop", sip_call_id=request.call_id)
+            return Answer(
+                482, None, ((ERROR_HEADER, f"{TOO_MANY_HOPS} The call came back to the trunk that sent it"),)
+            )
         refusal = self._switchboard.refusal()
         if refusal is not None:
             self._log.warning("invite.refused", status=503, cause=refusal, sip_call_id=request.call_id)
@@ -131,6 +139,15 @@ class Screen:
             lambda username: directory.credentials(domain, username),
             domain.digest_algorithms,
         )
+
+
+def _is_anybodys_business(request: Request, match: HostMatch | None) -> bool:
+    """Whether a stranger may be answered: who names a domain is told why a call is refused, but is told of our
+    being there (OPTIONS) only where credentials alone let anybody in, and of a dialog never.
+    """
+    if match is None or request.to_tag:
+        return False
+    return request.method != "OPTIONS" or match.rules.sources is None
 
 
 def _fault(request: Request) -> Answer | None:

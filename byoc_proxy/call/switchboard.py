@@ -11,6 +11,7 @@ from byoc_proxy.trunk.admission import Admit
 if TYPE_CHECKING:
     from byoc_proxy.call.call import Call
     from byoc_proxy.call.services import Services
+    from byoc_proxy.sip.message import Request
     from byoc_proxy.sip.outputs import Invited
 
 
@@ -43,6 +44,21 @@ class Switchboard:
     def find(self, call_sid: str) -> Call | None:
         """A live call."""
         return self.calls.get(call_sid)
+
+    def has_come_back(self, request: Request, trunk_sid: str) -> bool:
+        """Whether an INVITE is one that a call of the same trunk sent out (a loop, RFC 3261 §16.3 (4)).
+
+        Another trunk's INVITE may well come in here: two customers, and a carrier between them.
+        """
+        if (request.call_id, request.from_tag) not in self._services.endpoint.core.sessions:
+            return False  # nearly always: nothing of ours is called that
+        records = (call.journal.record for call in self.calls.values())
+        return any(
+            attempt.call_id == request.call_id
+            for record in records
+            if record.trunk_sid == trunk_sid
+            for attempt in record.attempts
+        )
 
     async def drain(self, grace: float) -> None:
         """Take no more calls, give the live ones `grace` seconds, then hang up the rest."""

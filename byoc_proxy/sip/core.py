@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Message
     from byoc_proxy.sip.outputs import Event, Output
-    from byoc_proxy.sip.transaction import ClientUser, Key
+    from byoc_proxy.sip.transaction import ClientUser, Key, Origin
 
     Screen = Callable[[Request, Flow], "Accept | Answer | Ignore"]
 
@@ -85,6 +85,7 @@ class UserAgentCore:
         self.screen = screen
         self.transactions: dict[Key, Transaction] = {}
         self.sessions: dict[tuple[str, str], Session] = {}
+        self._origins: set[Origin] = set()
         self._token = token
         self._outputs: list[Output] = []
         self._tickets = 0
@@ -254,27 +255,48 @@ class UserAgentCore:
                 transaction.settle()
             self._drop_if_over(transaction)
         elif request.to_tag:
-            self._answer_statelessly(request, flow, Answer(481))  # §12.2.2
+            self._disown(request, flow)  # §12.2.2
+        elif (request.call_id, request.from_tag, request.cseq) in self._origins:
+            # §8.2.2.2: the same request by another path, forked on its way here
+            self._answer_statelessly(request, flow, Answer(482, "Merged Request"))
         else:
             self._screen(request, key, flow, now)
 
     def _screen(self, request: Request, key: Key, flow: Flow, now: float) -> None:
         match self.screen(request, flow):
             case Accept(admission):
-                invite = self._serve(request, key, flow, now)
-                session = UasSession(self, invite, self._token(), contact_of(flow), now)
-                self.sessions[(session.call_id, session.local_tag)] = session
-                self._outputs.append(Invited(session, request, admission))
+                self._invited(request, admission, self._serve(request, key, flow, now), now)
             case Answer() as answer:
                 self._answer_statelessly(request, flow, answer)
             case Ignore(reason):
                 self._outputs.append(Dropped(reason, flow))
 
+    def _invited(self, request: Request, admission: object, invite: ServerTransaction, now: float) -> None:
+        session = UasSession(self, invite, self._token(), contact_of(invite.flow), now)
+        self.sessions[(session.call_id, session.local_tag)] = session
+        invite.origin = (request.call_id, request.from_tag, request.cseq)
+        self._origins.add(invite.origin)
+        self._outputs.append(Invited(session, request, admission))
+
+    def _disown(self, request: Request, flow: Flow) -> None:
+        """A request of a dialog or transaction that is not here any more: 481 to whoever may know us.
+
+        A tag of our making tells a peer of a call that a restart has ended from a stranger, who hears nothing.
+        """
+        verdict = Answer(481) if self._may_be_ours(request.to_tag) else self.screen(request, flow)
+        if isinstance(verdict, Ignore):
+            self._outputs.append(Dropped(verdict.reason, flow))
+        else:
+            self._answer_statelessly(request, flow, Answer(481))
+
+    def _may_be_ours(self, tag: str) -> bool:
+        return len(tag) == len(self._secret) and tag[:1] == self._secret[:1]
+
     def _cancel(self, request: Request, key: Key, flow: Flow, now: float) -> None:
         """§9.2: a CANCEL matches the INVITE with its branch."""
         invite = self.transactions.get((*key[:-1], "INVITE"))
         if not isinstance(invite, ServerTransaction) or not isinstance(invite.user, Session):
-            self._answer_statelessly(request, flow, Answer(481))
+            self._disown(request, flow)
             return
         invite.user.cancel(self._serve(request, key, flow, now), now)
 
@@ -330,6 +352,8 @@ class UserAgentCore:
     def _drop_if_over(self, transaction: Transaction) -> None:
         if transaction.over:
             self.transactions.pop(transaction.key, None)
+            if isinstance(transaction, ServerTransaction) and transaction.origin is not None:
+                self._origins.discard(transaction.origin)
             transaction.part()
 
     def _sweep(self) -> None:

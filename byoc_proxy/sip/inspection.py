@@ -16,6 +16,14 @@ BODY_TYPES: Final = frozenset({"application/sdp"})
 
 ALLOW: Final = ("Allow", ", ".join(ALLOWED))
 ACCEPT: Final = ("Accept", ", ".join(sorted(BODY_TYPES)))
+CAPABILITIES: Final = (
+    ALLOW,
+    ACCEPT,
+    ("Accept-Encoding", "identity"),
+    ("Accept-Language", "en"),
+    ("Supported", ", ".join(sorted(EXTENSIONS))),
+)
+"""What a 200 to OPTIONS tells (§11.2)."""
 
 
 class Refusal(NamedTuple):

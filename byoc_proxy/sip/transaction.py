@@ -116,6 +116,8 @@ class Transaction(Machine):
 
 
 Key = tuple[str, ...]
+Origin = tuple[str, str, tuple[int, str]]
+"""Call-ID, From tag and CSeq: what is the same in every copy of a request (§8.2.2.2)."""
 
 
 class ClientTransaction(Transaction):
@@ -145,12 +147,16 @@ class ClientTransaction(Transaction):
 
 
 class ServerTransaction(Transaction):
-    """§17.2: answers a request, repeats its last response when the request is repeated."""
+    """§17.2: answers a request, repeats its last response when the request is repeated.
 
-    __slots__ = ("last_response", "user")
+    `origin` is set on the INVITE of a session: another copy of it, which came by another path, is known by that.
+    """
+
+    __slots__ = ("last_response", "origin", "user")
 
     def __init__(self, key: Key, request: Request, flow: Flow, wire: Wire, alarms: Alarms, now: float) -> None:
         self.last_response: bytes = b""
+        self.origin: Origin | None = None
         self.user: ServerUser | None = None
         super().__init__(key, request, flow, wire, alarms, now)
 
