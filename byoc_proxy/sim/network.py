@@ -1,14 +1,15 @@
 """A network in memory: datagrams and streams between numbered hosts, on the loop's (virtual) clock.
 
 Every message is kept with its time, ends and fate. Hosts may be silent, unreachable, refuse connections or leave
-them hanging; messages may be lost, doubled or delayed. The proxy's side of it is `wire.NodeWire`.
+them hanging; messages may be lost, doubled or delayed, by name or by a `weather` that decides on each. The proxy's
+side of it is `wire.NodeWire`.
 """
 
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from byoc_proxy.net.wire import Unreachable
@@ -59,6 +60,17 @@ class Stream:
     number: int
     ends: tuple[Address, Address]
     open: bool = True
+    busy_until: dict[Address, float] = field(default_factory=dict)  # by the end that is sent to
+
+    def in_order(self, destination: Address, now: float, delay: float) -> float:
+        """The delay of a message that overtakes none before it."""
+        due = max(now + delay, self.busy_until.get(destination, 0.0))
+        self.busy_until[destination] = due
+        return due - now
+
+
+Weather = Callable[[Carried], Sequence[float]]
+"""The delays in seconds of the copies that arrive of a message: none if it is lost, several if it is doubled."""
 
 
 class Host(Protocol):
@@ -70,9 +82,11 @@ class Host(Protocol):
 
 @dataclass(slots=True)
 class Network:
-    """See the module. `delay` in seconds, for every message; `moods` by IP address."""
+    """See the module. `delay` in seconds, for every message; `moods` by IP address; `watcher` sees what is sent."""
 
     delay: float = 0.0
+    weather: Weather | None = None  # in place of `delay` and of what is lost and doubled by name
+    watcher: Callable[[Carried], None] | None = None
     moods: dict[str, Mood] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)  # IP address -> why a connection to it fails
     log: list[Carried] = field(default_factory=list)
@@ -122,23 +136,22 @@ class Network:
 
     def send(self, data: bytes, transport: str, source: Address, destination: Address, stream: int = 0) -> Fate:
         """Carry one message; what became of it."""
-        words = kind_of(data)
         host = self._hosts.get((transport, destination))
-        fate: Fate = "delivered"
-        if self._losses.get(words, 0):
-            self._losses[words] -= 1
-            fate = "lost"
-        elif self.moods.get(destination[0]) == "unreachable":
-            fate = "unreachable"
-        elif host is None or self.moods.get(destination[0]) == "silent":
-            fate = "swallowed"
-        self.log.append(Carried(self._now, transport, source, destination, data, fate))
-        if fate == "delivered" and host is not None:
-            copies = 2 if self._doubles.get(words, 0) else 1
-            self._doubles[words] = self._doubles.get(words, 0) - (copies - 1)
-            for _ in range(copies):
-                self._fly(lambda: host.takes(data, transport, source, destination, stream))
-        return fate
+        carried = Carried(self._now, transport, source, destination, data, self._fate(destination, host))
+        delays: Sequence[float] = ()
+        if carried.fate == "delivered":
+            delays = self._named_weather(carried) if self.weather is None else self.weather(carried)
+            if not delays:
+                carried = replace(carried, fate="lost")
+        self.log.append(carried)
+        if self.watcher is not None:
+            self.watcher(carried)
+        if host is not None:
+            for delay in delays:
+                if stream:
+                    delay = self.streams[stream].in_order(destination, self._now, delay)
+                self._fly(delay, lambda: self._deliver(host, carried, stream))
+        return carried.fate
 
     # --- how it is done ------------------------------------------------------------------------------------
 
@@ -146,12 +159,35 @@ class Network:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _fly(self, land: Callable[[], None]) -> None:
+    def _deliver(self, host: Host, carried: Carried, stream: int) -> None:
+        if not stream or self.streams[stream].open:  # what was on its way when a stream broke is gone
+            host.takes(carried.data, carried.transport, carried.source, carried.destination, stream)
+
+    def _fate(self, destination: Address, host: Host | None) -> Fate:
+        mood = self.moods.get(destination[0])
+        if mood == "unreachable":
+            return "unreachable"
+        return "swallowed" if host is None or mood == "silent" else "delivered"
+
+    def _named_weather(self, carried: Carried) -> Sequence[float]:
+        """What `loses`, `doubles` and `delay` say."""
+        if not (self._losses or self._doubles):
+            return (self.delay,)
+        words = carried.what
+        if self._losses.get(words, 0):
+            self._losses[words] -= 1
+            return ()
+        if self._doubles.get(words, 0):
+            self._doubles[words] -= 1
+            return (self.delay, self.delay)
+        return (self.delay,)
+
+    def _fly(self, delay: float, land: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
-        if not self.delay:
+        if not delay:
             loop.call_soon(land)
             return
-        due = loop.time() + self.delay
+        due = loop.time() + delay
         heapq.heappush(self._flying, (due, next(self._serials), land))  # asyncio keeps no order among equal times
         loop.call_at(due, self._land)
 
