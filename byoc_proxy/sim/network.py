@@ -62,11 +62,10 @@ class Stream:
     open: bool = True
     busy_until: dict[Address, float] = field(default_factory=dict)  # by the end that is sent to
 
-    def in_order(self, destination: Address, now: float, delay: float) -> float:
-        """The delay of a message that overtakes none before it."""
-        due = max(now + delay, self.busy_until.get(destination, 0.0))
-        self.busy_until[destination] = due
-        return due - now
+    def in_order(self, destination: Address, due: float) -> float:
+        """When a message arrives that overtakes none before it."""
+        self.busy_until[destination] = max(due, self.busy_until.get(destination, 0.0))
+        return self.busy_until[destination]
 
 
 Weather = Callable[[Carried], Sequence[float]]
@@ -148,9 +147,10 @@ class Network:
             self.watcher(carried)
         if host is not None:
             for delay in delays:
+                due = carried.at + delay
                 if stream:
-                    delay = self.streams[stream].in_order(destination, self._now, delay)
-                self._fly(delay, lambda: self._deliver(host, carried, stream))
+                    due = self.streams[stream].in_order(destination, due)
+                self._fly(due, lambda: self._deliver(host, carried, stream))
         return carried.fate
 
     # --- how it is done ------------------------------------------------------------------------------------
@@ -182,12 +182,11 @@ class Network:
             return (self.delay, self.delay)
         return (self.delay,)
 
-    def _fly(self, delay: float, land: Callable[[], None]) -> None:
+    def _fly(self, due: float, land: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
-        if not delay:
+        if due <= loop.time() and not self._flying:
             loop.call_soon(land)
             return
-        due = loop.time() + delay
         heapq.heappush(self._flying, (due, next(self._serials), land))  # asyncio keeps no order among equal times
         loop.call_at(due, self._land)
 

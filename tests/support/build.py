@@ -21,11 +21,12 @@ from byoc_proxy.app import Node, World
 from byoc_proxy.config.load import Loaded, load
 from byoc_proxy.sim.network import Network
 from byoc_proxy.sim.wire import NodeWire, listen
+from byoc_proxy.sim.words import sdp
 from byoc_proxy.sim.zone import FakeResolver, Zone
 from byoc_proxy.storage.record import CallRecord
 from byoc_proxy.storage.store import MemoryStore
 from byoc_proxy.trunk.model import stable_sid
-from tests.support.carrier import ANSWER, DIALLED, OFFER, PROXY, Carrier, CarrierCall, sdp
+from tests.support.carrier import ANSWER, DIALLED, OFFER, PROXY, Carrier, CarrierCall
 from tests.support.customer import Customer
 
 __all__ = ["ANSWER", "DIALLED", "OFFER", "PROXY", "Carrier", "CarrierCall", "Scene", "sdp"]

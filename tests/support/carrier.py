@@ -21,6 +21,7 @@ import re
 from collections.abc import Sequence
 
 from byoc_proxy.sim.network import Network, kind_of, what
+from byoc_proxy.sim.words import sdp, uri_in, written
 from byoc_proxy.sip.flow import Address
 from byoc_proxy.sip.message import Message, Request, Response
 from byoc_proxy.sip.parser import ParseError, parse_datagram
@@ -28,22 +29,6 @@ from byoc_proxy.sip.parser import ParseError, parse_datagram
 PROXY = ("192.0.2.1", 5060)
 PATIENCE = 200.0  # seconds until a message that is waited for is given up
 DIALLED = "sip:+14158675309@acme.sip.example.test"
-
-
-def sdp(address: str, port: int = 4000, direction: str = "sendrecv") -> bytes:
-    """A session description of one PCMU stream."""
-    lines = [
-        "v=0",
-        f"o=- 1 1 IN IP4 {address}",
-        "s=-",
-        f"c=IN IP4 {address}",
-        "t=0 0",
-        f"m=audio {port} RTP/AVP 0 101",
-        "a=rtpmap:0 PCMU/8000",
-        "a=rtpmap:101 telephone-event/8000",
-        f"a={direction}",
-    ]
-    return "\r\n".join([*lines, ""]).encode()
 
 
 OFFER = sdp("203.0.113.8")
@@ -225,7 +210,7 @@ class CarrierCall:
         call = cls(carrier, invite.call_id, tag, invite.headers.get("to") or "")
         call.remote_uri = (invite.headers.get("from") or "").rpartition(";tag=")[0]
         call.remote_tag = invite.from_tag
-        call.target = _uri_in(invite.headers.get("contact") or "")
+        call.target = uri_in(invite.headers.get("contact") or "")
         call.invite = invite
         call._seen.add(invite.encode())
         return call
@@ -285,7 +270,7 @@ class CarrierCall:
         lines += [f"CSeq: {request.headers.get('cseq')}"]
         if request.method in {"INVITE", "UPDATE"} and status < 300:
             lines += [f"Contact: {self._contact}"]
-        data = _message([*lines, *headers], body)
+        data = written([*lines, *headers], body)
         self._last_response[request.via.branch or ""] = data
         self._send(data)
 
@@ -355,7 +340,7 @@ class CarrierCall:
             return
         if request.method == "INVITE":
             self.invite = request
-            self.target = _uri_in(request.headers.get("contact") or "") or self.target
+            self.target = uri_in(request.headers.get("contact") or "") or self.target
         elif request.method == "BYE":
             self.responds(200, to=request)
         elif request.method == "CANCEL" and not self.carrier.obstinate:
@@ -371,7 +356,7 @@ class CarrierCall:
             self._write("ACK", f"z9hG4bK{self.tag}INVITE{number}", number, b"", (), self._invite_target, to_tag)
         elif response.status > 100:
             self.remote_tag = response.to_tag
-            self.target = _uri_in(response.headers.get("contact") or "") or self.target
+            self.target = uri_in(response.headers.get("contact") or "") or self.target
 
     def _write(
         self, method: str, branch: str, number: int, body: bytes, headers: Sequence[str], uri: str, to_tag: str
@@ -390,7 +375,7 @@ class CarrierCall:
         ]
         if method in {"INVITE", "UPDATE"}:
             lines.append(f"Contact: {self._contact}")
-        data = _message([*lines, *headers], body)
+        data = written([*lines, *headers], body)
         self._last_request = data
         self._send(data)
 
@@ -422,17 +407,3 @@ def credentials(
         f'Digest username="{username}", realm="{said["realm"]}", nonce="{said["nonce"]}", uri="{uri}", '
         f'response="{response}", algorithm={algorithm}, cnonce="{cnonce}", qop=auth, nc=00000001'
     )
-
-
-def _message(lines: Sequence[str], body: bytes) -> bytes:
-    typed = (
-        []
-        if not body or any(line.lower().startswith("content-type:") for line in lines)
-        else ["Content-Type: application/sdp"]
-    )
-    return "\r\n".join([*lines, *typed, f"Content-Length: {len(body)}", "", ""]).encode() + body
-
-
-def _uri_in(value: str) -> str:
-    match = re.search(r"<([^>]+)>", value)
-    return match[1] if match else ""

@@ -1,0 +1,43 @@
+"""SIP and SDP written by hand, so that no fault of the package's own builder can hide in what it is tested with."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BRACKETED: Final = re.compile(r"<([^>]+)>")
+
+
+def sdp(address: str, port: int = 4000, direction: str = "sendrecv") -> bytes:
+    """A session description of one PCMU stream."""
+    lines = [
+        "v=0",
+        f"o=- 1 1 IN IP4 {address}",
+        "s=-",
+        f"c=IN IP4 {address}",
+        "t=0 0",
+        f"m=audio {port} RTP/AVP 0 101",
+        "a=rtpmap:0 PCMU/8000",
+        "a=rtpmap:101 telephone-event/8000",
+        f"a={direction}",
+    ]
+    return "\r\n".join([*lines, ""]).encode()
+
+
+def written(lines: Sequence[str], body: bytes) -> bytes:
+    """A message of these lines, with a Content-Type where a body comes without one, and its Content-Length."""
+    typed = (
+        []
+        if not body or any(line.lower().startswith("content-type:") for line in lines)
+        else ["Content-Type: application/sdp"]
+    )
+    return "\r\n".join([*lines, *typed, f"Content-Length: {len(body)}", "", ""]).encode() + body
+
+
+def uri_in(value: str) -> str:
+    """What stands between the brackets of a name-addr; empty when there are none."""
+    match = _BRACKETED.search(value)
+    return match[1] if match else ""
