@@ -15,11 +15,27 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.core import UserAgentCore
     from byoc_proxy.sip.flow import Address, Flow
     from byoc_proxy.sip.locate import Hop
-    from byoc_proxy.sip.message import Message
+    from byoc_proxy.sip.message import Message, Response
     from byoc_proxy.sip.outputs import Event
     from byoc_proxy.sip.parser import ParseError
     from byoc_proxy.sip.session import Session
-    from byoc_proxy.sip.uac import OutgoingInvite, UacSession
+    from byoc_proxy.sip.transaction import ClientTransaction
+    from byoc_proxy.sip.uac import Outgoing, OutgoingInvite, UacSession
+
+
+class _Question:
+    """The user of a transaction that somebody awaits."""
+
+    def __init__(self, answer: asyncio.Future[Response]) -> None:
+        self.answer = answer
+
+    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        if response.status >= 200 and not self.answer.done():
+            self.answer.set_result(response)
+
+    def on_no_response(self, transaction: ClientTransaction, cause: str, now: float) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(Unreachable(cause))
 
 
 class Endpoint:
@@ -103,6 +119,19 @@ class Endpoint:
     def invite(self, outgoing: OutgoingInvite, flow: Flow, again: Session | None = None) -> UacSession:
         """Send an INVITE. Set the session's `listener` and then call `flush`."""
         return self.core.invite(outgoing, flow, self._loop.time(), again)
+
+    async def ask(self, method: str, outgoing: Outgoing, flow: Flow) -> Response:
+        """Send a request outside of any dialog and wait for its final response; `Unreachable` if none can come.
+
+        Whoever stops waiting stops the retransmissions too.
+        """
+        question = _Question(self._loop.create_future())
+        transaction = self.core.ask(method, outgoing, flow, question, self._loop.time())
+        self.flush()
+        try:
+            return await question.answer
+        finally:
+            self.core.abandon(transaction, self._loop.time())
 
     def is_own(self, hop: Hop) -> bool:
         """True when `hop` is one of our own listeners: a call sent there would come back."""

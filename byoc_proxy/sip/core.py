@@ -1,7 +1,7 @@
 """The user agent core: matches messages to transactions and sessions, keeps the clock, collects the outputs.
 
-Its entrances are `receive`, `closed`, `undeliverable`, `tick`, `invite` and the sessions' verbs; its exits are
-`drain()` and `deadline` (RFC 3261 §6 "Core", §8, §17.1.3, §17.2.3, §18). No socket, clock, randomness or log:
+Its entrances are `receive`, `closed`, `undeliverable`, `tick`, `invite`, `ask` and the sessions' verbs; its exits
+are `drain()` and `deadline` (RFC 3261 §6 "Core", §8, §17.1.3, §17.2.3, §18). No socket, clock, randomness or log:
 the driver gives bytes and `now` and takes what is to be sent.
 
 A request that no transaction or session knows goes to the `screen` first. What the screen refuses is answered
@@ -33,7 +33,7 @@ from byoc_proxy.sip.transaction import (
     ServerTransaction,
     Transaction,
 )
-from byoc_proxy.sip.uac import OutgoingInvite, UacSession
+from byoc_proxy.sip.uac import Outgoing, OutgoingInvite, UacSession
 from byoc_proxy.sip.uas import UasSession
 from byoc_proxy.sip.uri import UriError
 
@@ -184,6 +184,17 @@ class UserAgentCore:
         self.sessions[(call_id, tag)] = session
         session.start(outgoing, now, cseq=2 if again else 1)
         return session
+
+    def ask(self, method: str, outgoing: Outgoing, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
+        """Send a request outside of any dialog, such as OPTIONS (§11.1); `user` hears what comes of it."""
+        branch = self.new_branch()
+        request = outgoing.request(method, flow, contact_of(flow), self._token(), self._token(), branch)
+        return self.send_request(request, flow, user, now)
+
+    def abandon(self, transaction: ClientTransaction, now: float) -> None:
+        """The user of an `ask` waits no longer; nothing happens once there is a final response."""
+        transaction.feed(Input.ABANDON, None, now)
+        self._drop_if_over(transaction)
 
     # --- what the sessions need (session.Stack) ------------------------------------------------------------
 

@@ -305,7 +305,7 @@ class InviteClient(ClientTransaction):
 
 
 class NonInviteClient(ClientTransaction):
-    """§17.1.2."""
+    """§17.1.2. An abandoned one is over: its user waits no longer, and an answer to nobody needs no ACK."""
 
     __slots__ = ()
     table: ClassVar[Table] = Table(
@@ -316,9 +316,11 @@ class NonInviteClient(ClientTransaction):
             (S.TRYING, Timer.E): to(S.TRYING, resend_request, double_e),
             (S.TRYING, Timer.F): to(S.TERMINATED, no_response),
             (S.TRYING, In.TRANSPORT_ERROR): to(S.TERMINATED, no_response),
+            (S.TRYING, In.ABANDON): to(S.TERMINATED),
             (S.PROCEEDING, In.PROVISIONAL): to(S.PROCEEDING, pass_up),
             (S.PROCEEDING, In.SUCCESS): to(S.COMPLETED, pass_up),
             (S.PROCEEDING, In.FAILURE): to(S.COMPLETED, pass_up),
+            (S.PROCEEDING, In.ABANDON): to(S.TERMINATED),
             (S.PROCEEDING, Timer.E): to(S.PROCEEDING, resend_request, slow_e),
             (S.PROCEEDING, Timer.F): to(S.TERMINATED, no_response),
             (S.COMPLETED, Timer.K): to(S.TERMINATED),

@@ -17,6 +17,7 @@ from byoc_proxy.sip.states import Input, State, Timer
 from byoc_proxy.sip.transaction import Input as TransactionInput
 
 if TYPE_CHECKING:
+    from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Response
     from byoc_proxy.sip.session import Fields
     from byoc_proxy.sip.transaction import ClientTransaction
@@ -26,10 +27,10 @@ CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization"})
 
 
 @dataclass(slots=True)
-class OutgoingInvite:
-    """One call to be made, the same for every attempt: Request-URI, From and To values without tags, the rest.
+class Outgoing:
+    """One request to be made outside of any dialog: Request-URI, From and To values without tags, the rest.
 
-    `headers` are `(name, value)` pairs; Via, Call-ID, CSeq, Contact and Content-Length are the session's own.
+    `headers` are `(name, value)` pairs; Via, Call-ID, CSeq, Contact and Content-Length are of whoever sends it.
     `HeaderError` when a value would break out of its line, or the Request-URI holds white space.
     """
 
@@ -46,6 +47,29 @@ class OutgoingInvite:
         if len(self.uri.split()) != 1:
             raise HeaderError("white space in the Request-URI")
 
+    def request(
+        self, method: str, flow: Flow, contact: str, call_id: str, tag: str, branch: str, cseq: int = 1
+    ) -> Request:
+        """The request itself (§8.1.1)."""
+        headers = Headers()
+        headers.items = [
+            ("via", "Via", f"SIP/2.0/{flow.transport} {flow.sent_by};branch={branch};rport"),
+            ("max-forwards", "Max-Forwards", str(self.max_forwards)),
+            ("from", "From", f"{self.from_};tag={tag}"),
+            ("to", "To", self.to),
+            ("call-id", "Call-ID", call_id),
+            ("cseq", "CSeq", f"{cseq} {method}"),
+            ("contact", "Contact", contact),
+        ]
+        for name, value in self.headers:
+            headers.add(name, value)
+        return Request(method, self.uri, headers, self.body)
+
+
+@dataclass(slots=True)
+class OutgoingInvite(Outgoing):
+    """One call to be made, the same for every attempt."""
+
 
 class UacSession(Session):
     """Our INVITE and what came of it."""
@@ -58,23 +82,9 @@ class UacSession(Session):
     def start(self, outgoing: OutgoingInvite, now: float, cseq: int = 1) -> None:
         """Send the INVITE."""
         self._forks: frozenset[str] = frozenset()  # To tags of further answers
-        headers = Headers()
-        headers.items = [
-            (
-                "via",
-                "Via",
-                f"SIP/2.0/{self.flow.transport} {self.flow.sent_by};branch={self.stack.new_branch()};rport",
-            ),
-            ("max-forwards", "Max-Forwards", str(outgoing.max_forwards)),
-            ("from", "From", f"{outgoing.from_};tag={self.local_tag}"),
-            ("to", "To", outgoing.to),
-            ("call-id", "Call-ID", self.call_id),
-            ("cseq", "CSeq", f"{cseq} INVITE"),
-            ("contact", "Contact", self.contact),
-        ]
-        for name, value in outgoing.headers:
-            headers.add(name, value)
-        request = Request("INVITE", outgoing.uri, headers, outgoing.body)
+        request = outgoing.request(
+            "INVITE", self.flow, self.contact, self.call_id, self.local_tag, self.stack.new_branch(), cseq
+        )
         self.invite = self.stack.send_request(request, self.flow, self, now)
 
     def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:

@@ -9,8 +9,10 @@ from byoc_proxy.net.wire import Unreachable
 from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.locate import Hop
+from byoc_proxy.sip.message import Request
 from byoc_proxy.sip.outputs import Dropped, Event, Invited, Over, Refused
-from tests.support.wires import accept_all, outgoing, request, tokens
+from byoc_proxy.sip.parser import parse_datagram
+from tests.support.wires import accept_all, outgoing, request, response, tokens
 
 GATEWAY = ("127.0.0.20", 5060)
 
@@ -177,3 +179,66 @@ async def test_an_icmp_error_ends_the_attempt_whose_datagram_it_was_and_no_other
     assert isinstance(heard[0], Refused)
     assert heard[0].cause == "ICMP: Connection refused"
     await endpoint.close()
+
+
+# --- questions outside of any dialog -----------------------------------------------------------------------
+
+
+async def asked(endpoint: Endpoint, wire: MemoryWire) -> tuple["asyncio.Task[int]", Request]:
+    """Somebody waits for the answer to an OPTIONS; the request as it left."""
+
+    async def status() -> int:
+        return (await endpoint.ask("OPTIONS", outgoing(), flow_of(wire))).status
+
+    task = asyncio.get_running_loop().create_task(status())
+    await asyncio.sleep(0)
+    sent = parse_datagram(wire.sent[-1][1])
+    assert isinstance(sent, Request)
+    return task, sent
+
+
+async def test_a_question_is_answered_by_the_first_final_response() -> None:
+    wire = MemoryWire()
+    endpoint, _ = made(wire)
+    waiting, question = await asked(endpoint, wire)
+    assert (question.method, question.cseq, question.to_tag) == ("OPTIONS", (1, "OPTIONS"), "")
+    for status in (100, 404, 404):
+        endpoint.received(response(question, status), flow_of(wire))
+        endpoint.flush()
+    assert await waiting == 404
+    await asyncio.sleep(6.0)
+    assert (wire.kinds, endpoint.core.transactions) == (["OPTIONS"], {})
+
+
+async def test_whoever_stops_waiting_for_an_answer_stops_the_question() -> None:
+    wire = MemoryWire()
+    endpoint, dropped = made(wire)
+    waiting, question = await asked(endpoint, wire)
+    await asyncio.sleep(4.0)
+    waiting.cancel()
+    await asyncio.sleep(20.0)
+    assert [at for at, _, _ in wire.sent] == [0.0, 0.5, 1.5, 3.5]
+    endpoint.received(response(question, 200), flow_of(wire))
+    endpoint.flush()
+    assert [each.reason for each in dropped] == ["stray response 200"]
+    await endpoint.close()
+
+
+async def test_an_icmp_error_ends_the_wait_for_an_answer_at_once() -> None:
+    wire = MemoryWire()
+    endpoint, _ = made(wire)
+    waiting, _ = await asked(endpoint, wire)
+    endpoint.undeliverable(wire.sent[0][1], "ICMP: Connection refused")
+    with pytest.raises(Unreachable, match="ICMP"):
+        await waiting
+    assert (endpoint.now, endpoint.core.transactions) == (0.0, {})
+
+
+async def test_a_connection_that_closes_ends_the_wait_for_an_answer() -> None:
+    wire = MemoryWire(transport="TCP")
+    endpoint, _ = made(wire)
+    waiting, _ = await asked(endpoint, wire)
+    endpoint.closed(flow_of(wire))
+    endpoint.flush()
+    with pytest.raises(Unreachable, match="connection lost"):
+        await waiting

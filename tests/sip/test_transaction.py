@@ -260,6 +260,20 @@ def test_a_transport_error_fails_a_request_in_trying() -> None:
     assert line.ends_at() == 0.1
 
 
+@pytest.mark.parametrize("trying", [False, True])
+def test_an_abandoned_request_is_over_at_once_and_its_user_hears_nothing_more(trying: bool) -> None:
+    line = Line(NonInviteClient, "OPTIONS").status(0.25, *([100] if trying else [])).feed(4.0, Input.ABANDON)
+    told = len(line.user.told)
+    assert line.ends_at() == 4.0
+    assert len(line.user.told) == told
+
+
+def test_a_request_that_has_its_answer_cannot_be_abandoned_and_absorbs_the_answers_repetitions() -> None:
+    line = Line(NonInviteClient, "OPTIONS").status(0.25, 200).feed(1.0, Input.ABANDON).status(2.0, 200)
+    assert line.user.told == [(0.25, "200")]
+    assert line.ends_at() == 5.25  # timer K
+
+
 # --- INVITE server (§17.2.1) -------------------------------------------------------------------------------
 
 
