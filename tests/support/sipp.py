@@ -6,13 +6,14 @@ A test that needs SIPp fails where SIPp is not installed; it is never skipped. L
 import asyncio
 import contextlib
 import csv
-import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict, Unpack
+
+from tests.support.programs import installed, is_bound
 
 __all__ = ["Address", "Options", "Report", "Sipp", "Uas", "free_port"]
 
@@ -66,9 +67,7 @@ class Sipp:
         common: Sequence[str] = (),
         keep_messages: bool = True,
     ) -> None:
-        binary = shutil.which("sipp")
-        assert binary is not None, "SIPp is not installed: apt-get install sip-tester"
-        self._command = (*prefix, binary, *common)
+        self._command = (*prefix, installed("sipp", "sip-tester"), *common)
         self._directory = directory
         self._keep_messages = keep_messages
         self._runs = 0
@@ -161,7 +160,7 @@ class _Run:
     async def listening(self, process: asyncio.subprocess.Process) -> None:
         """Wait until the kernel knows the socket: SIPp says nothing when it is ready."""
         async with asyncio.timeout(START_TIMEOUT):
-            while not _is_bound(self.address, self.port, self.transport):
+            while not is_bound("udp" if self.transport == "u1" else "tcp", self.address, self.port):
                 assert process.returncode is None, f"SIPp did not start: {self._text('stderr')}"
                 await asyncio.sleep(0.01)
 
@@ -189,13 +188,6 @@ def free_port(address: str, transport: Transport = "u1") -> int:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _is_bound(address: str, port: int, transport: Transport) -> bool:
-    """True if the kernel's table lists a socket there: hexadecimal, the address in host order (Linux)."""
-    host = int.from_bytes(socket.inet_aton(address), "little")
-    table = Path("/proc/net/udp" if transport == "u1" else "/proc/net/tcp").read_text(encoding="ascii")
-    return any(line.split()[1] == f"{host:08X}:{port:04X}" for line in table.splitlines()[1:])
 
 
 def _last_row(table: str) -> dict[str, str]:

@@ -1,15 +1,13 @@
 """Whole calls between foreign carriers through the real daemon: SIPp on both sides, a webhook in the middle."""
 
 import asyncio
-import shutil
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.daemon import AUTH_TOKEN, DOMAIN, configuration, daemon, sockets_of, until
+from tests.support.daemon import AUTH_TOKEN, DOMAIN, configuration, daemon
 from tests.support.peers import SDP, CallerSide, reply, udp_peer
+from tests.support.programs import Protocol, installed, program, run
 from tests.support.sipp import Sipp, Transport, free_port
 from tests.support.voice_app import voice_app
 
@@ -19,7 +17,7 @@ TRUNK_SID = "BYaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 SECRET = ("sbc1", "Secret-12345x")
 DIAL_OUT = f'<Response><Dial><Number byoc="{TRUNK_SID}">+15550199</Number></Dial></Response>'
 SUFFIX: dict[Transport, str] = {"u1": "", "t1": ";transport=tcp"}
-PROTOCOLS: dict[Transport, str] = {"u1": "udp", "t1": "tcp"}
+PROTOCOLS: dict[Transport, Protocol] = {"u1": "udp", "t1": "tcp"}
 
 
 @pytest.mark.parametrize("transport", ["u1", "t1"])
@@ -104,39 +102,16 @@ async def test_sipps_own_caller_and_callee_reach_a_domain_by_its_static_address(
     document = configuration(f"sip:127.0.0.20:{callee_port}{SUFFIX[transport]}")
     document["accounts"]["acme"] |= {"static_ip": True, "interconnect": ["127.0.0.0/8"]}
     document["domains"]["acme"]["static_ips"] = ["127.0.0.10"]
+    sipp = installed("sipp", "sip-tester")
     common = ("-nostdin", "-t", transport, "-timeout", "20", "-trace_err")
-    async with daemon(tmp_path, document) as proxy:
-        uas = await _sipp(tmp_path / "uas", "-sn", "uas", "-i", "127.0.0.20", "-p", str(callee_port), *common)
-        try:
-            address = (PROTOCOLS[transport], "127.0.0.20", callee_port)
-            await until(lambda: address in sockets_of(uas.pid) or None, 5, lambda: "SIPp did not start")
-            uac = await _sipp(
-                tmp_path / "uac",
-                *("-sn", "uac", "-i", "127.0.0.2", "-p", str(caller_port), "-m", "5", "-r", "10", "-d", "50"),
-                *common,
-                f"{proxy.udp[0]}:{proxy.udp[1]}",
-            )
-            code = await asyncio.wait_for(uac.wait(), 20)
-            records = await proxy.records(5)
-        finally:
-            uas.kill()
-            await uas.wait()
-    assert code == 0
+    callee = (sipp, "-sn", "uas", "-i", "127.0.0.20", "-p", str(callee_port), *common)
+    caller = (sipp, "-sn", "uac", "-i", "127.0.0.2", "-p", str(caller_port), "-m", "5", "-d", "50", *common)
+    async with daemon(tmp_path, document) as proxy, program(tmp_path / "uas", *callee) as uas:
+        await uas.listening([(PROTOCOLS[transport], "127.0.0.20", callee_port)])
+        code, said = await run(tmp_path / "uac", *caller, f"{proxy.udp[0]}:{proxy.udp[1]}")
+        records = await proxy.records(5)
+    assert code == 0, said
     assert [record["status"] for record in records] == ["completed"] * 5
-
-
-async def test_a_probe_with_sipsak_is_answered(tmp_path: Path) -> None:
-    binary = shutil.which("sipsak")
-    assert binary is not None, "sipsak is not installed: apt-get install sipsak"
-    async with daemon(tmp_path, configuration("sip:127.0.0.20:5060")) as proxy:
-        host, port = proxy.udp
-        probe = await asyncio.create_subprocess_exec(
-            *(binary, "-vv", "-s", f"sip:{host}:{port}"), stdout=asyncio.subprocess.PIPE
-        )
-        said, _ = await asyncio.wait_for(probe.communicate(), 10)
-    assert probe.returncode == 0, said
-    assert b"SIP/2.0 200" in said
-    assert b"Allow: INVITE" in said
 
 
 async def test_a_caller_behind_a_nat_is_answered_where_it_spoke_from_and_by_the_socket_it_spoke_to(
@@ -193,9 +168,3 @@ async def test_the_record_is_on_disk_as_soon_as_the_call_has_ended(tmp_path: Pat
         call.ack(await carrier.hear("486 INVITE"))
         record = await proxy.record(within=0.5)  # nothing but the end of the call made it write
     assert (record["status"], record["call_id"], record["domain"]) == ("busy", call.call_id, DOMAIN)
-
-
-def _sipp(directory: Path, *arguments: str) -> Coroutine[Any, Any, asyncio.subprocess.Process]:
-    directory.mkdir()
-    quiet = asyncio.subprocess.DEVNULL
-    return asyncio.create_subprocess_exec("sipp", *arguments, cwd=directory, stdout=quiet, stderr=quiet)
