@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy import __version__
+from byoc_proxy.call.lines import Lines
 from byoc_proxy.call.screen import Screen
 from byoc_proxy.call.services import Services
 from byoc_proxy.call.switchboard import Switchboard
@@ -73,11 +74,13 @@ class Node:
         settings = loaded.settings
         self.log = world.log
         self.directories = Directories(loaded.directory)
-        self.switchboard = Switchboard(settings.limits.max_calls)
+        lines = Lines(settings.limits.max_calls, settings.limits.max_calls_per_second)
+        self.switchboard = Switchboard(lines)
         digest = DigestServer(
             loaded.directory.installation.realm, settings.digest_secret or secrets.token_bytes(32)
         )
-        screen = Screen(self.directories, digest, self.switchboard, world.wall, world.log)
+        now = asyncio.get_running_loop().time
+        screen = Screen(self.directories, digest, self.switchboard, now, world.wall, world.log)
         core = UserAgentCore(lambda: NODE + world.hex_digits()[:20], screen)
         self.endpoint = Endpoint(core, self._dropped)
         self._patience: asyncio.Timeout | None = None  # how long `stop` waits, while it does
@@ -95,6 +98,7 @@ class Node:
                 webhooks,
                 world.resolver,
                 RestingAddresses(),
+                lines,
                 world.records,
                 world.hex_digits,
                 world.wall,

@@ -19,7 +19,7 @@ PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 EVENT = re.compile(r"[a-z]+\.[a-z_]+")
 LEVELS = {"debug", "info", "warning", "error", "exception"}
-CODED = range(11000, 33000)  # where Twilio's error codes for voice are
+CODED = range(10001, 33000)  # where Twilio's error codes for voice are
 NOT_CODES = {14400, 20000}  # a default of <Dial> in seconds, a threshold of the garbage collector
 
 

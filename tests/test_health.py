@@ -3,6 +3,7 @@
 import aiohttp
 import pytest
 
+from byoc_proxy.call.lines import Lines
 from byoc_proxy.call.switchboard import Switchboard
 from byoc_proxy.health import health_served
 
@@ -15,13 +16,13 @@ async def asked(port: int, path: str) -> tuple[int, str, str | None]:
 
 
 async def test_a_node_that_takes_calls_is_alive_and_ready() -> None:
-    async with health_served("127.0.0.1", 0, Switchboard(max_calls=1)) as port:
+    async with health_served("127.0.0.1", 0, Switchboard(Lines(max_calls=1))) as port:
         assert await asked(port, "/healthz") == (200, "ok\n", None)
         assert await asked(port, "/readyz") == (200, "ready\n", None)
 
 
 async def test_a_draining_node_is_alive_but_not_ready() -> None:
-    switchboard = Switchboard(max_calls=1)
+    switchboard = Switchboard(Lines(max_calls=1))
     async with health_served("127.0.0.1", 0, switchboard) as port:
         await switchboard.drain(grace=0)
         assert await asked(port, "/healthz") == (200, "ok\n", None)
@@ -29,5 +30,5 @@ async def test_a_draining_node_is_alive_but_not_ready() -> None:
 
 
 async def test_nothing_else_is_served_there() -> None:
-    async with health_served("127.0.0.1", 0, Switchboard(max_calls=1)) as port:
+    async with health_served("127.0.0.1", 0, Switchboard(Lines(max_calls=1))) as port:
         assert (await asked(port, "/"))[0] == 404

@@ -170,6 +170,13 @@ class Call:
     async def dial(self, dial: Dial) -> DialOutcome:
         self.journal.stage("dialling")
         hunts = self._hunts(dial)
+        try:
+            return await self._dial(dial, hunts)
+        finally:
+            for hunt in hunts:
+                hunt.free()
+
+    async def _dial(self, dial: Dial, hunts: Sequence[Hunt]) -> DialOutcome:
         started = self._services.endpoint.now
         try:
             async with asyncio.timeout(dial.timeout + RING_BUFFER):

@@ -70,7 +70,7 @@ class Dialling:
             raise CannotDial(NO_TARGETS, f"connection policy {policy.sid} has no enabled target")
         caller = self._caller(dial, self._directory.from_host(trunk))
         intent = self._intent(caller, noun.number, trunk.identity_header)
-        return Quarry(call_sid, intent, wanted, policy, trunk.sid)
+        return Quarry(call_sid, intent, wanted, policy, trunk)
 
     def _named_trunk(self, noun: Number) -> ByocTrunk:
         """The trunk of `byoc`; without it the call goes out on the trunk that it came in on."""

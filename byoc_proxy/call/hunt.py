@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from byoc_proxy.call.leg import Leg, Stage
+from byoc_proxy.call.lines import Full
 from byoc_proxy.net.wire import Unreachable as WireUnreachable
 from byoc_proxy.sip.digest_client import answer as answer_challenge
 from byoc_proxy.sip.locate import NotLocated
@@ -32,13 +33,14 @@ if TYPE_CHECKING:
 
     from byoc_proxy.call.intent import CallIntent
     from byoc_proxy.call.journal import Journal
+    from byoc_proxy.call.lines import Line
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Response
     from byoc_proxy.sip.uac import OutgoingInvite
     from byoc_proxy.sip.uri import SipUri
-    from byoc_proxy.trunk.model import ConnectionPolicy
+    from byoc_proxy.trunk.model import ByocTrunk, ConnectionPolicy
 
 
 @dataclass(slots=True)
@@ -52,8 +54,13 @@ class Quarry:
     intent: CallIntent
     destinations: Sequence[Destination]
     policy: ConnectionPolicy
-    trunk_sid: str | None = None
+    trunk: ByocTrunk | None = None
     credentials: tuple[str, str] | None = None
+
+    @property
+    def trunk_sid(self) -> str | None:
+        """The trunk that the call leaves on; a `<Sip>` noun leaves on none."""
+        return self.trunk.sid if self.trunk is not None else None
 
 
 class Hunt:
@@ -73,9 +80,38 @@ class Hunt:
         self._services = services
         self._journal = journal
         self._on_progress = on_progress
+        self._line: Line | None = None
 
     async def run(self) -> Leg | None:
-        """Hunt. Raises nothing but cancellation."""
+        """Hunt. Raises nothing but cancellation. The answered leg keeps its line until `free`."""
+        if not self._seize():
+            return None
+        try:
+            return await self._run()
+        finally:
+            if self.leg is None:
+                self.free()
+
+    def free(self) -> None:
+        """Give the line back; idempotent."""
+        if self._line is not None:
+            self._services.lines.release(self._line)
+            self._line = None
+
+    def _seize(self) -> bool:
+        """A line on the trunk that the call leaves on; without one this hunt has failed before it began."""
+        if self.quarry.trunk is None:
+            return True
+        line = self._services.lines.seize(self.quarry.trunk, self._services.endpoint.now, inbound=False)
+        if isinstance(line, Full):
+            self._journal.event(line.code, line.text)
+            # not 503: that would make the caller's carrier try this call again and again (see `verdicts.failure`)
+            self.outcomes.append(FinalResponse(480, line.reason))
+            return False
+        self._line = line
+        return True
+
+    async def _run(self) -> Leg | None:
         resting: list[tuple[Destination, Hop]] = []
         given_up: str | None = None  # the target whose other regions are not worth trying
         for destination in self.quarry.destinations:

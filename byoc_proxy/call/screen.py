@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
+from byoc_proxy.call.lines import Full
 from byoc_proxy.sip.core import Accept, Answer, Ignore, contact_of
 from byoc_proxy.sip.inspection import CAPABILITIES, inspect
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure
@@ -40,12 +41,15 @@ class Screen:
         directories: Directories,
         digest: DigestServer,
         switchboard: Switchboard,
+        now: Callable[[], float],
         wall: Callable[[], float],
         log: Any,
     ) -> None:
+        """`now` is the loop's clock, `wall` that of the world, both in seconds."""
         self._directories = directories
         self._digest = digest
         self._switchboard = switchboard
+        self._now = now
         self._wall = wall
         self._log = log
         self._wrong_answers: OrderedDict[tuple[str, str, str], int] = OrderedDict()
@@ -88,7 +92,7 @@ class Screen:
             return fault
         match verdict:
             case Admit():
-                return self._admitted(request, verdict)
+                return self._admitted(request, flow, verdict)
             case Refuse(status, reason, code, text, known, trail):
                 self._log.info("invite.refused", status=status, code=code, trail=trail, **_names(request, flow))
                 headers = ((ERROR_HEADER, f"{code} {text}"),) if known else ()
@@ -96,17 +100,25 @@ class Screen:
             case Drop(reason, _):
                 return Ignore(reason)
 
-    def _admitted(self, request: Request, verdict: Admit) -> Accept | Answer:
+    def _admitted(self, request: Request, flow: Flow, verdict: Admit) -> Accept | Answer:
         if self._switchboard.has_come_back(request, verdict.trunk.sid):
             self._log.warning("invite.refused", status=482, cause="a loop", sip_call_id=request.call_id)
             return Answer(
                 482, None, ((ERROR_HEADER, f"{TOO_MANY_HOPS} The call came back to the trunk that sent it"),)
             )
-        refusal = self._switchboard.refusal()
-        if refusal is not None:
-            self._log.warning("invite.refused", status=503, cause=refusal, sip_call_id=request.call_id)
-            return Answer(503, refusal, (("Retry-After", str(self._switchboard.retry_after)),))
-        return Accept(verdict)
+        if self._switchboard.draining:
+            return self._unavailable(request, flow, "Draining", self._switchboard.retry_after)
+        seated = self._switchboard.seat(verdict, self._now())
+        if isinstance(seated, Full):
+            error = (ERROR_HEADER, f"{seated.code} {seated.text}")
+            return self._unavailable(request, flow, seated.reason, seated.retry_after, error)
+        return Accept(seated)
+
+    def _unavailable(
+        self, request: Request, flow: Flow, reason: str, retry_after: int, *headers: tuple[str, str]
+    ) -> Answer:
+        self._log.warning("invite.refused", status=503, cause=reason, **_names(request, flow))
+        return Answer(503, reason, (("Retry-After", str(retry_after)), *headers))
 
     def _challenge(self, request: Request, flow: Flow, verdict: Challenge) -> Answer:
         if verdict.wrong is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from byoc_proxy.call.lines import Lines
     from byoc_proxy.net.endpoint import Endpoint
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.uri import SipUri
@@ -32,6 +33,7 @@ class Services:
     webhooks: Webhooks
     resolver: Resolver
     resting: RestingAddresses
+    lines: Lines
     records: CallStore
     token: Callable[[], str]
     wall: Callable[[], float]

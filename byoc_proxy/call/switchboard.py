@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from byoc_proxy.call.inbound import open_inbound
-from byoc_proxy.trunk.admission import Admit
+from byoc_proxy.call.lines import WAIT_FOR_A_LINE, Line
 
 if TYPE_CHECKING:
     from byoc_proxy.call.call import Call
+    from byoc_proxy.call.lines import Full, Lines
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.message import Request
     from byoc_proxy.sip.outputs import Invited
+    from byoc_proxy.trunk.admission import Admit
+
+
+@dataclass(slots=True)
+class Seated:
+    """An INVITE that was admitted and has its line."""
+
+    verdict: Admit
+    line: Line
 
 
 class Switchboard:
-    """Owns the task of every call. Limits are derived from the live table, never counted by hand."""
+    """Owns the task of every call, which holds its line as long as it lives."""
 
-    retry_after = 5  # seconds, in a 503
+    retry_after = WAIT_FOR_A_LINE  # seconds, in a 503
 
-    def __init__(self, max_calls: int) -> None:
+    def __init__(self, lines: Lines) -> None:
         self.calls: dict[str, Call] = {}
         self.draining = False
-        self._max_calls = max_calls
+        self.lines = lines
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -37,9 +48,13 @@ class Switchboard:
         """Why no new call is taken now, or None."""
         if self.draining:
             return "Draining"
-        if len(self.calls) >= self._max_calls:
-            return "Too Many Calls"
-        return None
+        full = self.lines.full
+        return full.reason if full is not None else None
+
+    def seat(self, verdict: Admit, now: float) -> Seated | Full:
+        """A line for an INVITE, or why there is none."""
+        line = self.lines.seize(verdict.trunk, now, inbound=True)
+        return Seated(verdict, line) if isinstance(line, Line) else line
 
     def find(self, call_sid: str) -> Call | None:
         """A live call."""
@@ -72,20 +87,21 @@ class Switchboard:
             await self._idle.wait()
 
     def _take(self, invited: Invited) -> None:
-        admission = invited.admission
-        if not isinstance(admission, Admit):
-            raise TypeError(f"the screen admitted with {admission!r}")
-        call = open_inbound(self._services, invited, admission)
+        seated = invited.admission
+        if not isinstance(seated, Seated):
+            raise TypeError(f"the screen admitted with {seated!r}")
+        call = open_inbound(self._services, invited, seated.verdict)
         self.calls[call.sid] = call
         self._idle.clear()
-        task = asyncio.get_running_loop().create_task(self._run(call), name=call.sid)
+        task = asyncio.get_running_loop().create_task(self._run(call, seated.line), name=call.sid)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, call: Call) -> None:
+    async def _run(self, call: Call, line: Line) -> None:
         try:
             await call.run()
         finally:
+            self.lines.release(line)
             call.journal.close()
             del self.calls[call.sid]
             if not self.calls:

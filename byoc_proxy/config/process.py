@@ -71,7 +71,7 @@ def read_settings(section: ProcessSection) -> Settings:
         dns=Dns(section.dns.nameservers, section.dns.timeout),
         webhooks=WebhookTimes(section.webhooks.connect_timeout, section.webhooks.total_timeout),
         log=Log(section.log.level, section.log.format),
-        limits=Limits(section.limits.max_calls, section.limits.drain_grace),
+        limits=Limits(section.limits.max_calls, section.limits.max_calls_per_second, section.limits.drain_grace),
         health=Health(health.bind.host, health.bind.port or 0) if health is not None else None,
         records=section.records,
         digest_secret=secret.get_secret_value().encode() if secret is not None else None,

@@ -44,6 +44,7 @@ from byoc_proxy.sip.digest import Algorithm
 from byoc_proxy.trunk.checks import MOST_PRIORITY, MOST_WEIGHT
 
 HttpMethod = Literal["GET", "POST"]
+Limit = Annotated[Count, Field(ge=1)]
 
 
 class Section(BaseModel):
@@ -124,7 +125,8 @@ class LogSection(Section):
 
 
 class LimitsSection(Section):
-    max_calls: Annotated[Count, Field(ge=1)] = 5000
+    max_calls: Limit = 5000
+    max_calls_per_second: Limit | None = None
     drain_grace: Seconds = 30.0
 
 
@@ -176,6 +178,8 @@ class TrunkEntry(Entry):
     caller_format: Literal["auto", "sip"] = "auto"
     identity_header: Literal["pai", "ppi", "rpid", "none"] = "pai"
     pass_headers: bool = True
+    max_calls: Limit | None = None
+    max_calls_per_second: Limit | None = None
 
 
 class DomainEntry(Entry):

@@ -67,9 +67,12 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`max_calls` at a time; `drain_grace` for calls to end by themselves at shutdown."""
+    """`max_calls` at a time, `max_calls_per_second` (None: any); `drain_grace` for calls to end by themselves at
+    shutdown.
+    """
 
     max_calls: int = 5000
+    max_calls_per_second: int | None = None
     drain_grace: float = 30.0
 
 

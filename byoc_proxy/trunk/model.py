@@ -54,7 +54,8 @@ class ByocTrunk:
     """What a carrier's calls do here. `voice_url` or `voice_twiml` (served without HTTP) is set, never both.
 
     `ringing`: send 180 right after admission, or only when the far end rings. `caller_format`: how webhooks
-    spell From and To. `pass_headers`: whether webhooks see `SipHeader_X-…` and User-to-User.
+    spell From and To. `pass_headers`: whether webhooks see `SipHeader_X-…` and User-to-User. `max_calls` and
+    `max_calls_per_second` are about legs of both directions; None: no limit.
     """
 
     sid: ByocTrunkSid
@@ -74,6 +75,8 @@ class ByocTrunk:
     caller_format: Literal["auto", "sip"] = "auto"
     identity_header: Literal["pai", "ppi", "rpid", "none"] = "pai"
     pass_headers: bool = True
+    max_calls: int | None = None
+    max_calls_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
