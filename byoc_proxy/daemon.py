@@ -7,8 +7,9 @@ import gc
 import random
 import signal
 import socket
-from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+import time
+from contextlib import AsyncExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.app import Node, World, open_listeners
 from byoc_proxy.config.load import ConfigProblems
@@ -19,10 +20,13 @@ from byoc_proxy.storage.store import CallStore, NoStore, RecordFile
 from byoc_proxy.webhook.transport import AiohttpTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.config.settings import Settings
+
+PULSE: Final = 5.0  # seconds: to within so much it is known how long an interrupted call lasted
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -43,8 +47,8 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
         log.warning("config.warning", text=warning)
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
-    records: CallStore = RecordFile(settings.records) if settings.records else NoStore()
     async with AsyncExitStack() as open_for_good:
+        records = open_for_good.enter_context(_records(settings.records, log))
         http = await open_for_good.enter_async_context(AiohttpTransport())
         resolver = Resolver(
             settings.dns.nameservers,
@@ -69,7 +73,45 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
             _tell_supervisor(environ, "STOPPING=1")
         finally:
             await node.stop(settings.limits.drain_grace)
-            records.close()
+
+
+@contextmanager
+def _records(path: Path | None, log: Any) -> Iterator[CallStore]:
+    """The place for records, with those of the calls that a crash interrupted. `OSError` says what is wrong."""
+    if path is None:
+        yield NoStore()
+        return
+    try:
+        records = RecordFile(path)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot keep records in {path}: {error.strerror}") from error
+    with closing(records), _pulse(records):
+        try:
+            interrupted = records.recover()
+        except OSError as error:
+            log.error("calls.not_recovered", cause=str(error), text="the next start tries again")
+        else:
+            if interrupted:
+                log.warning("calls.interrupted", calls=len(interrupted), text="up when the last process ended")
+        yield records
+
+
+@contextmanager
+def _pulse(records: CallStore) -> Iterator[None]:
+    """Say that the process lives, as long as it does."""
+    loop = asyncio.get_running_loop()
+    due: asyncio.TimerHandle
+
+    def beat() -> None:
+        nonlocal due
+        records.alive(time.time())
+        due = loop.call_later(PULSE, beat)
+
+    beat()
+    try:
+        yield
+    finally:
+        due.cancel()
 
 
 def calm_collector() -> None:
@@ -101,7 +143,10 @@ def _reload(node: Node, running: Settings, load_again: Callable[[], Loaded], reo
         node.log.error("config.kept", cause="the digest realm changes only with a restart")
         return
     node.reload(loaded)
-    reopen()
+    try:
+        reopen()
+    except OSError as error:
+        node.log.error("records.not_reopened", cause=str(error), text="the file that was open is kept")
     if loaded.settings != running:
         node.log.warning("config.restart_needed", text="listeners, limits, dns, log and files change by a restart")
 

@@ -1,18 +1,19 @@
 """The command line as an operator meets it: exit codes, words on stderr, and what a supervisor is told."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
 
 from byoc_proxy import __version__
+from byoc_proxy.storage.store import RecordFile
 from tests.support.daemon import ROOT, configuration
 
 LIMIT = 30  # seconds; nothing here takes more than two
@@ -32,7 +33,7 @@ def run(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProce
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def running(directory: Path, **environ: str) -> Iterator[subprocess.Popen[str]]:
     """A daemon on `config.yaml` of a directory."""
     with subprocess.Popen(
@@ -121,6 +122,18 @@ def test_run_on_a_port_that_is_taken_exits_with_1_and_one_sentence(tmp_path: Pat
         result = run("run", "-c", "config.yaml", cwd=tmp_path)
     assert result.returncode == 1
     assert result.stderr == f"byoc-proxy: cannot listen on {name} {host}:{port}: Address already in use\n"
+
+
+@pytest.mark.wire
+def test_run_with_the_records_of_a_running_one_exits_with_1_and_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(configuration("sip:127.0.0.20:5060")), encoding="utf-8")
+    records = tmp_path / "records.jsonl"
+    with contextlib.closing(RecordFile(records)):
+        result = run("run", "-c", "config.yaml", cwd=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"byoc-proxy: cannot keep records in {records}: another process has it; give each node a file of its own\n"
+    )
 
 
 @pytest.mark.wire

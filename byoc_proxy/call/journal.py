@@ -60,6 +60,7 @@ class Journal:
             source=self.record.source,
             decisions=self.record.decisions,
         )
+        self._keep()
 
     @property
     def status(self) -> str:
@@ -107,6 +108,7 @@ class Journal:
         self.stage("answered")
         self.record.sip_status = 200
         self._move(Cause.ANSWERED)
+        self._keep()
 
     def refused(self, status: int) -> None:
         """We are about to refuse the caller."""
@@ -156,6 +158,13 @@ class Journal:
         )
         self._written = True
         self._write()
+
+    def _keep(self) -> None:
+        """Should the process be killed, the next one writes the record from what is known now."""
+        try:
+            self._services.records.keep(self.record)
+        except OSError as error:
+            self.warn("record.not_kept", cause=str(error))  # a full disk must not end calls
 
     def _write(self) -> None:
         try:

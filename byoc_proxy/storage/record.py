@@ -6,7 +6,7 @@ Nothing secret is ever put in: no token, password, digest response or cookie.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 
 
@@ -83,12 +83,23 @@ class CallRecord:
 
     def as_dict(self) -> dict[str, object]:
         """The record under its published names: `from` and `to` are what the columns are called."""
-        fields = asdict(self)
-        fields["stages"] = {stage: timestamp(at) for stage, at in self.stages.items()}
-        for part, moment in (("webhooks", "started_at"), ("attempts", "started_at"), ("events", "at")):
-            for entry in fields[part]:
-                entry[moment] = timestamp(entry[moment])
-        return {{"caller": "from", "called": "to"}.get(name, name): value for name, value in fields.items()}
+        published = {public: getattr(self, name) for name, public in _PUBLISHED}
+        published["stages"] = {stage: timestamp(at) for stage, at in self.stages.items()}
+        published["webhooks"] = [_part(each, "started_at") for each in self.webhooks]
+        published["attempts"] = [_part(each, "started_at") for each in self.attempts]
+        published["events"] = [_part(each, "at") for each in self.events]
+        return published
+
+
+_PUBLISHED = [
+    (each.name, {"caller": "from", "called": "to"}.get(each.name, each.name)) for each in fields(CallRecord)
+]
+
+
+def _part(entry: AttemptRecord | WebhookRecord | EventRecord, moment: str) -> dict[str, object]:
+    part = {name: getattr(entry, name) for name in entry.__slots__}
+    part[moment] = timestamp(part[moment])
+    return part
 
 
 def timestamp(wall: float) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Final, Protocol
+
+from byoc_proxy.storage.lines import LineFile, line_of
+from byoc_proxy.storage.live import LiveCalls
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -11,10 +13,22 @@ if TYPE_CHECKING:
     from byoc_proxy.storage.record import CallRecord
 
 
+_TAIL: Final = 64 * 1024  # bytes of the records that are searched for a call, and so many for each one searched
+_TAIL_PER_CALL: Final = 4 * 1024
+
+
 class CallStore(Protocol):
-    """Takes the record of a call that has ended. A later revision of the same call replaces an earlier one."""
+    """Takes the record of a call that has ended. A later revision of the same call replaces an earlier one.
+
+    `keep` takes the record of a call that is up, as far as it goes, each time that something worth keeping is
+    known; `alive` says now and then (seconds since 1970) that the process still is.
+    """
+
+    def keep(self, record: CallRecord) -> None: ...
 
     def add(self, record: CallRecord) -> None: ...
+
+    def alive(self, wall: float) -> None: ...
 
     def reopen(self) -> None: ...
 
@@ -26,9 +40,17 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.records: dict[str, CallRecord] = {}
+        self.live: dict[str, CallRecord] = {}
+
+    def keep(self, record: CallRecord) -> None:
+        self.live[record.call_sid] = record
 
     def add(self, record: CallRecord) -> None:
         self.records[record.call_sid] = record
+        self.live.pop(record.call_sid, None)
+
+    def alive(self, wall: float) -> None:
+        """The records end with the process."""
 
     def reopen(self) -> None:
         """Nothing is held open."""
@@ -40,7 +62,13 @@ class MemoryStore:
 class NoStore:
     """For a node without a place for records: the log still tells how each call ended."""
 
+    def keep(self, record: CallRecord) -> None:
+        """Nothing is kept."""
+
     def add(self, record: CallRecord) -> None:
+        """Nothing is kept."""
+
+    def alive(self, wall: float) -> None:
         """Nothing is kept."""
 
     def reopen(self) -> None:
@@ -51,23 +79,59 @@ class NoStore:
 
 
 class RecordFile:
-    """Appends one JSON line per call and flushes it, so that a reader and a crash find whole lines only."""
+    """Appends one JSON line per call that ended, and keeps the live ones in a file beside it, `FILE.live`.
+
+    A process that is killed loses nothing that was written. What it had no time to write, the records of the calls
+    that were up, `recover` writes at the next start.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Open for appending; `OSError` when that cannot be done."""
-        self._path = path
-        self._file: TextIO = path.open("a", encoding="utf-8")
+        """Open for appending; `OSError` when that cannot be done, or another process writes there."""
+        self._file = LineFile(path, ours=b'{"call_sid":')
+        try:
+            self._live = LiveCalls(path.with_name(f"{path.name}.live")) if self._file.is_regular else None
+        except OSError:
+            self._file.close()
+            raise
+
+    def recover(self) -> list[str]:
+        """Write the records of the calls that a crash interrupted, once each; their CallSids. `OSError`."""
+        interrupted = self._live.interrupted if self._live else []
+        if self._live is None or not interrupted:
+            return []
+        # killed between a record and the note that the call is over, or at this very point before
+        lately = {line.get("call_sid") for line in self._file.tail(_TAIL + _TAIL_PER_CALL * len(interrupted))}
+        missing = [record for record in interrupted if record["call_sid"] not in lately]
+        for record in missing:
+            self._file.append(line_of(record))
+        self._live.settled()
+        return [record["call_sid"] for record in missing]
+
+    def keep(self, record: CallRecord) -> None:
+        """Note that the call is up; `OSError` when the disk refuses it."""
+        if self._live is not None:
+            self._live.keep(record)
+
+    def alive(self, wall: float) -> None:
+        """Note that the process is: an interrupted call lasted until the last such moment."""
+        if self._live is not None:
+            self._live.alive(wall)
 
     def add(self, record: CallRecord) -> None:
-        """Append the record; `OSError` when the disk refuses it."""
-        self._file.write(json.dumps(record.as_dict(), ensure_ascii=True, separators=(",", ":")) + "\n")
-        self._file.flush()
+        """Append the record; `OSError` when the disk refuses it. The call is over in either case."""
+        try:
+            self._file.append(line_of(record.as_dict()))
+        finally:
+            if self._live is not None:
+                self._live.over(record.call_sid)
 
     def reopen(self) -> None:
         """Start a new file under the same name, after a log rotation moved the old one away."""
-        fresh = self._path.open("a", encoding="utf-8")
-        self._file.close()
-        self._file = fresh
+        self._file.reopen()
+        if self._live is not None:
+            self._live.reopen()
 
     def close(self) -> None:
         self._file.close()
+        if self._live is not None:
+            self._live.close()

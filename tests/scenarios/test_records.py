@@ -1,5 +1,6 @@
 """What is written down about a call, and what never is."""
 
+import errno
 import json
 
 import pytest
@@ -123,3 +124,37 @@ async def test_one_log_line_per_decision_carries_the_sids_of_both_legs(scene: Sc
         assert names.count(name) == 1
     assert {each["call_sid"] for each in scene.logged if each["event"].startswith("call.")} == {record.call_sid}
     assert scene.events("call.ended")[0]["sip_call_ids"] == [there.call_id]
+
+
+async def test_what_is_known_of_a_call_is_kept_when_it_is_admitted_and_when_it_is_answered(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.starts()
+    kept: list[tuple[list[str], str, list[str]]] = []
+
+    def keep(record: CallRecord) -> None:
+        kept.append((stages(record), record.status, [attempt.outcome for attempt in record.attempts]))
+
+    monkeypatch.setattr(scene.store, "keep", keep)
+    call, there = await scene.talking()
+    call.hangs_up()
+    await there.receives("BYE")
+    await scene.over()
+    assert kept == [
+        (["received"], "ringing", []),
+        (["received", "ringing", "webhook", "dialling", "answered"], "in-progress", ["answered"]),
+    ]
+
+
+async def test_a_disk_that_keeps_nothing_ends_no_call(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.starts()
+
+    def full(_: CallRecord) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(scene.store, "keep", full)
+    call, there = await scene.talking()
+    call.hangs_up()
+    await there.receives("BYE")
+    assert (await scene.over()).status == "completed"
+    assert len(scene.events("record.not_kept")) == 2

@@ -198,6 +198,7 @@ class Scene:
             "failures": [str(task.exception()) for task in self._tasks if _is_call(task) and task.exception()],
             "errors": [each["exception"] for each in self.logged if "exception" in each and not self.tolerant],
             "records": self._bad_records(),
+            "live records": list(self.store.live),
             "tasks": [task for task in asyncio.all_tasks() if task is not asyncio.current_task()],
         }
         return [f"{name}: {value}" for name, value in kept.items() if value]

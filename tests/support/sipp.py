@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
     hold: float  # seconds of every <pause/>, 0
     timeout: float  # seconds until SIPp gives up, 30
     final: int  # the status that stands for @FINAL@ in a scenario
+    bye: int  # what the BYE at the end of a scenario must be answered with, 200
     more: Sequence[str]  # further arguments of SIPp
 
 
@@ -137,7 +138,10 @@ class _Run:
         self.timeout = options.get("timeout", 30.0)
         self._directory = directory
         source = (SCENARIOS / scenario).read_text(encoding="utf-8")
-        (directory / "scenario.xml").write_text(source.replace("@FINAL@", str(options.get("final", 503))), "utf-8")
+        source = source.replace("@FINAL@", str(options.get("final", 503)))
+        last = '<recv response="{}"/>\n</scenario>'
+        source = source.replace(last.format(200), last.format(options.get("bye", 200)))
+        (directory / "scenario.xml").write_text(source, "utf-8")
         traces = "-trace_err -error_file errors -trace_stat -stf counters.csv -fd 1 -sf scenario.xml -nostdin"
         messages = "-trace_msg -message_file messages" if keep_messages else ""
         place = f"-i {self.address} -mi {self.address} -p {self.port} -t {self.transport}"
