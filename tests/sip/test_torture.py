@@ -1,9 +1,5 @@
 """RFC 4475 and RFC 5118: every torture message, over UDP and over TCP, leads to what its RFC allows."""
 
-import json
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
 from byoc_proxy.sip.core import Accept, Answer, Ignore
@@ -13,37 +9,9 @@ from byoc_proxy.sip.message import Request, Response
 from byoc_proxy.sip.outputs import Invited
 from byoc_proxy.sip.parser import ParseError, StreamParser
 from byoc_proxy.sip.uas import UasSession
+from tests.support.torture import FOLDER, INDEX, Torture
 from tests.support.wires import ANSWER, Lab, request
 
-FOLDER = Path(__file__).parent / "torture"
-NOT_OK = {400, 500, 505, 513}
-
-
-@dataclass(frozen=True, slots=True)
-class Torture:
-    """One row of the index."""
-
-    name: str
-    rfc: str
-    section: str
-    expect: str
-    why: str
-    datagram: int | None
-    stream: list[int]
-
-    @property
-    def data(self) -> bytes:
-        return (FOLDER / f"rfc{self.rfc}" / f"{self.name}.dat").read_bytes()
-
-    def allows(self, status: int | None) -> bool:
-        """What the RFC says of a final response; None is silence."""
-        if self.expect in {"none", "any"} or status is None:
-            return (status is None) == (self.expect == "none")
-        words = self.expect.split(",")
-        return str(status) in words or ("ok" in words and status not in NOT_OK)
-
-
-INDEX = [Torture(**row) for row in json.loads((FOLDER / "index.json").read_text())]
 each_message = pytest.mark.parametrize("torture", INDEX, ids=[row.name for row in INDEX])
 
 

@@ -9,18 +9,13 @@ import pytest
 
 from tests.support.daemon import Daemon, configuration, daemon
 from tests.support.peers import CallerSide, stream_peer, udp_peer
+from tests.support.torture import INDEX
 
 pytestmark = pytest.mark.wire
 
-TORTURE = Path(__file__).resolve().parent.parent / "sip" / "torture"
 REJECT = "<Response><Reject/></Response>"
 ROUNDS = 400
 BATCH = 20  # after so many, the next probe must be answered
-
-
-def torture() -> list[bytes]:
-    """The messages of RFC 4475 and RFC 5118."""
-    return [path.read_bytes() for path in sorted(TORTURE.glob("rfc*/*.dat"))]
 
 
 def mutated(message: bytes, dice: random.Random) -> bytes:
@@ -45,7 +40,7 @@ def mutated(message: bytes, dice: random.Random) -> bytes:
 def bombardment(seed: int) -> list[bytes]:
     """The same garbage on every run: torture messages as they are, mutations of them, and plain noise."""
     dice = random.Random(seed)
-    samples = torture()
+    samples = [message.data for message in INDEX]
     noise = [dice.randbytes(dice.randint(1, 1400)) for _ in range(ROUNDS // 8)]
     return samples + [mutated(dice.choice(samples), dice) for _ in range(ROUNDS)] + noise
 
