@@ -16,6 +16,9 @@ from byoc_proxy.config.load import ConfigProblems
 from byoc_proxy.health import health_served
 from byoc_proxy.net.dns import Resolver
 from byoc_proxy.observe.log import configured
+from byoc_proxy.sip.addresses import is_numeric, is_private
+from byoc_proxy.sip.locate import NotLocated
+from byoc_proxy.sip.uri import SipUri
 from byoc_proxy.storage.store import CallStore, NoStore, RecordFile
 from byoc_proxy.webhook.transport import AiohttpTransport
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from byoc_proxy.call.services import Resolver as CallResolver
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.config.settings import Settings
 
@@ -69,6 +73,7 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)
             loop.add_signal_handler(signal.SIGHUP, _reload, node, settings, load_again, records.reopen)
             _tell_supervisor(environ, "READY=1")
+            await warn_of_names(settings, resolver, log)
             await stopping.wait()
             _tell_supervisor(environ, "STOPPING=1")
         finally:
@@ -123,6 +128,23 @@ def calm_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 10)
+
+
+async def warn_of_names(settings: Settings, resolver: CallResolver, log: Any) -> None:
+    """Say which advertised names a far end could not find either, or would find where nobody can send to."""
+    for listener in settings.listeners:
+        name = listener.advertise_host
+        if name is None or is_numeric(name):
+            continue
+        try:
+            hops = await resolver.locate(SipUri.parse(f"sip:{name}:{listener.advertise_port or listener.port}"))
+        except NotLocated as error:
+            cause = str(error)
+        else:
+            if not all(is_private(hop.address) for hop in hops):
+                continue
+            cause = f"it is {', '.join(hop.address for hop in hops)} here, which is private"
+        log.warning("listener.advertised_name", name=name, cause=cause, advice="far ends send ACK and BYE there")
 
 
 def _asked_to_stop(node: Node, stopping: asyncio.Event) -> None:

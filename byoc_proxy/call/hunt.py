@@ -200,12 +200,15 @@ class Hunt:
     ) -> tuple[Leg, Outcome]:
         outgoing: OutgoingInvite = self.quarry.intent.invite(uri, authorization)
         leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
+        if self.quarry.trunk is not None:
+            leg.session.route(self.quarry.trunk.contact_routing)
         record.call_id = leg.call_id
         leg.on_progress = self._on_progress
         leg.on_late = lambda response: self._journal.late(record, response)
         outcome: Outcome | None = None
         try:
             outcome = await self._outcome(leg)
+            self._journal.decided(leg.detour)
             return leg, outcome
         finally:
             if leg.answer is None or outcome is None:

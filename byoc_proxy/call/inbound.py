@@ -22,7 +22,10 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     leg = Leg(services.endpoint, invited.session)
     leg.remote_sdp = request.sdp
     facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission)
-    return Call(services, leg, Origin.of(request), admission, facts)
+    call = Call(services, leg, Origin.of(request), admission, facts)
+    leg.session.route(admission.trunk.contact_routing)
+    call.journal.decided(leg.detour)
+    return call
 
 
 def _facts(call_sid: str, request: Request, source: str, admission: Admit) -> CallFacts:

@@ -85,6 +85,12 @@ class Journal:
         """Note when a stage was first reached."""
         self.record.stages.setdefault(name, self._services.wall())
 
+    def decided(self, line: str | None) -> None:
+        """One more line of the trail, if there is something to say."""
+        if line is not None:
+            self.record.decisions.append(line)
+            self.tell("call.decided", decision=line)
+
     def event(self, code: int, text: str) -> None:
         """A coded warning or error."""
         self.record.events.append(EventRecord(code, text, self._services.wall()))

@@ -109,6 +109,15 @@ class Leg:
         """Inbound: we have answered the INVITE."""
         return isinstance(self.session, UasSession) and self.session.invite.answered
 
+    @property
+    def detour(self) -> str | None:
+        """Where in-dialog requests go instead of where the far end says, in words; None when they do go there."""
+        dialog = self.session.dialog
+        if dialog is None or not dialog.goes_to_source:
+            return None
+        host, port = dialog.flow.remote
+        return f"requests inside the dialog go to the source {host}:{port} and not to {dialog.next_hop}"
+
     # --- verbs ---------------------------------------------------------------------------------------------
 
     def progress(self, status: int, body: bytes = b"", headers: Fields = ()) -> None:

@@ -18,6 +18,7 @@ from byoc_proxy.config.process import (
     read_settings,
     settings_problems,
 )
+from byoc_proxy.config.reachability import reachability_problems
 from byoc_proxy.config.resources import SECTIONS, ResourceReader, read_entries
 from byoc_proxy.config.schema import InstallationSection, ProcessSection
 from byoc_proxy.trunk.directory import Directory, DirectoryProblems
@@ -103,6 +104,8 @@ class _Judge:
         if installation is not None:
             reader = ResourceReader(entries, installation)
             directory = self._directory(reader)
+        if settings is not None and directory is not None:
+            self._problems += reachability_problems(settings, directory.resources)
         if self._problems or self._document.problems or settings is None or directory is None:
             raise ConfigProblems(self._lines(self._all_problems()))
         return Loaded(settings, directory.resources, directory, tuple(self._lines(self._warnings)))

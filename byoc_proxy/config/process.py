@@ -108,4 +108,5 @@ def _listener(section: ListenerSection) -> Listener:
         advertise.port if advertise is not None else None,
         section.certificate,
         section.private_key,
+        section.allow_private_address,
     )

@@ -77,6 +77,7 @@ class ListenerSection(Section):
     transport: Literal["udp", "tcp", "tls"]
     bind: BindAddress
     advertise: AdvertisedAddress | None = None
+    allow_private_address: bool = False
     certificate: ExistingFile | None = None
     private_key: ExistingFile | None = None
 
@@ -180,6 +181,7 @@ class TrunkEntry(Entry):
     pass_headers: bool = True
     max_calls: Limit | None = None
     max_calls_per_second: Limit | None = None
+    contact_routing: Literal["auto", "contact", "source"] = "auto"
 
 
 class DomainEntry(Entry):

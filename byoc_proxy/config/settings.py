@@ -20,6 +20,7 @@ class Listener:
     """Where SIP is received. `host` is numeric, port 0 takes a free one; TLS has both files, others neither.
 
     `advertise_host` and `advertise_port` are what Via and Contact say instead, behind a NAT for example.
+    `allow_private_address`: public far ends are told a private one on purpose.
     """
 
     transport: Transport
@@ -29,6 +30,7 @@ class Listener:
     advertise_port: int | None = None
     certificate: Path | None = None
     private_key: Path | None = None
+    allow_private_address: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ without keeping anything (§8.2.7, §26.3.2.4): a stranger costs no memory.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from byoc_proxy.sip.addresses import is_numeric
 from byoc_proxy.sip.headers import HeaderError
 from byoc_proxy.sip.machine import Alarms
 from byoc_proxy.sip.message import MAGIC_COOKIE, Request, Response, reply_to
@@ -226,7 +225,7 @@ class UserAgentCore:
         A next hop that is a name is reached where the far end was last heard from: it has just spoken from there.
         """
         flow, hop = dialog.flow, dialog.next_hop
-        if flow.reliable or hop is None or not _numeric(hop.host):
+        if flow.reliable or hop is None or not is_numeric(hop.host) or dialog.goes_to_source:
             return flow
         remote = (hop.host, hop.port or 5060)
         return flow if remote == flow.remote else flow._replace(remote=remote)
@@ -351,7 +350,8 @@ class UserAgentCore:
         hop = dialog.next_hop
         if hop is not None:
             # a next hop that is a name is taken to be where the far end was: it listens there, if anywhere
-            host = hop.host.strip("[]") if _numeric(hop.host) else flow.remote[0]
+            told = is_numeric(hop.host) and not dialog.goes_to_source
+            host = hop.host.strip("[]") if told else flow.remote[0]
             dialog.flow = _reopened(flow, host, hop.port)
         return dialog.flow
 
@@ -406,13 +406,3 @@ def contact_of(flow: Flow) -> str:
     """Our Contact on a flow: the advertised address of its listener, never `sips` (one per leg and transport)."""
     transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
     return f"<sip:{flow.sent_by}{transport}>"
-
-
-@lru_cache(4096)
-def _numeric(host: str) -> bool:
-    """An address that needs no look-up; `999.999.999.999` and `1234` would be looked up by the socket, blocking."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -5,8 +5,9 @@ The route set is computed once, here (§12.1.1, §12.1.2), and the rendered head
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from byoc_proxy.sip.addresses import is_private
 from byoc_proxy.sip.headers import Headers
 from byoc_proxy.sip.message import Request
 from byoc_proxy.sip.uri import NameAddr, SipUri, UriError
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Response
+
+
+Routing = Literal["auto", "contact", "source"]
+"""Where in-dialog requests go: where the dialog says (§12.2.1.1), or where the far end sends from. `auto`: where
+the dialog says, unless that is a private address and the far end is heard from a public one."""
 
 
 class Dialog:
@@ -38,6 +44,7 @@ class Dialog:
         "remote_tag",
         "remote_target",
         "route_set",
+        "routing",
     )
 
     def __init__(self, call_id: str, local: str, local_tag: str, remote: str, remote_tag: str) -> None:
@@ -52,6 +59,7 @@ class Dialog:
         self._next_hop: SipUri | None = None
         self.route_set: list[str] = []
         self.contact = ""
+        self.routing: Routing = "auto"
         self.flow: Flow
 
     @classmethod
@@ -138,6 +146,18 @@ class Dialog:
             except UriError:
                 return None
         return self._next_hop
+
+    @property
+    def goes_to_source(self) -> bool:
+        """Whether in-dialog requests go to where the far end was heard from, whatever it says of itself.
+
+        Only a public far end with a private next hop is misunderstood in this way, never the reverse: inside one
+        network, sending from one address and listening on another is nothing unusual.
+        """
+        if self.routing != "auto":
+            return self.routing == "source"
+        hop = self.next_hop
+        return hop is not None and is_private(hop.host) and not is_private(self.flow.remote[0])
 
     def _target_and_routes(self) -> tuple[str, list[str]]:
         if not self.route_set:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from enum import StrEnum
 
-    from byoc_proxy.sip.dialog import Dialog
+    from byoc_proxy.sip.dialog import Dialog, Routing
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request, Response
     from byoc_proxy.sip.outputs import Event
@@ -65,6 +65,7 @@ class Session(Machine):
         "flow",
         "listener",
         "local_tag",
+        "routing",
         "stack",
     )
 
@@ -75,6 +76,7 @@ class Session(Machine):
         self.local_tag = local_tag
         self.contact = contact
         self.dialog: Dialog | None = None
+        self.routing: Routing = "auto"
         self.listener: Callable[[Event], None] | None = None
         self._interval = T1
         self._unacknowledged: tuple[ServerTransaction, Response] | None = None  # our 2xx, until its ACK
@@ -86,6 +88,12 @@ class Session(Machine):
         self._tickets: dict[str, int] = {}  # branch of our other in-dialog requests -> ticket
         self._pending: list[ServerTransaction] = []  # their other requests that wait for an answer
         super().__init__(stack.alarms, now)
+
+    def route(self, routing: Routing) -> None:
+        """Choose where in-dialog requests go."""
+        self.routing = routing
+        if self.dialog is not None:
+            self.dialog.routing = routing
 
     # --- verbs ---------------------------------------------------------------------------------------------
 
@@ -145,8 +153,9 @@ class Session(Machine):
         if not dialog.in_order(request):
             transaction.respond(reply_to(request, 500), now)  # §12.2.2
             return
-        if transaction.flow.reliable:
-            self.flow = dialog.flow = transaction.flow  # a stream that lives is better than one we would open
+        if transaction.flow.reliable or dialog.goes_to_source:
+            # a stream that lives is better than one we would open, and a NAT may have moved its far end
+            self.flow = dialog.flow = transaction.flow
         transaction.user = self  # hears the ACK that comes with the branch of its INVITE
         kind = {"BYE": Input.BYE, "INVITE": Input.REINVITE}.get(request.method, Input.REQUEST)
         if not self.feed(kind, transaction, now):

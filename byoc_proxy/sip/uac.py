@@ -137,6 +137,7 @@ class UacSession(Session):
 
     def make_dialog(self, response: Response, now: float) -> None:
         self.dialog = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
+        self.route(self.routing)
         self.invite.request.shed()  # never sent again
 
     def answered(self, response: Response, now: float) -> None:

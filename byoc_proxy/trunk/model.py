@@ -16,6 +16,7 @@ from byoc_proxy.sip.digest import Algorithm, Ha1
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from byoc_proxy.sip.dialog import Routing
     from byoc_proxy.sip.uri import SipUri
 
 AccountSid = NewType("AccountSid", str)  # AC…
@@ -55,7 +56,8 @@ class ByocTrunk:
 
     `ringing`: send 180 right after admission, or only when the far end rings. `caller_format`: how webhooks
     spell From and To. `pass_headers`: whether webhooks see `SipHeader_X-…` and User-to-User. `max_calls` and
-    `max_calls_per_second` are about legs of both directions; None: no limit.
+    `max_calls_per_second` are about legs of both directions; None: no limit. So is `contact_routing`: whether
+    in-dialog requests go to the Contact or to the source.
     """
 
     sid: ByocTrunkSid
@@ -77,6 +79,7 @@ class ByocTrunk:
     pass_headers: bool = True
     max_calls: int | None = None
     max_calls_per_second: int | None = None
+    contact_routing: Routing = "auto"
 
 
 @dataclass(frozen=True, slots=True)

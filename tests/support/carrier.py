@@ -78,6 +78,8 @@ class Carrier:
         self.said: list[str] = []
         self.received: list[Message] = []
         self.proxy: Address = PROXY
+        self.contact = ""  # what it says of itself, when that is not where it is
+        self.sent_by = ""
         self.silent = False
         self.obstinate = False  # does not react to CANCEL
         self.stream = 0
@@ -91,6 +93,11 @@ class Carrier:
     def is_silent(self) -> None:
         """From now on, hear and say nothing."""
         self.silent = True
+
+    def moves(self, port: int) -> None:
+        """Its NAT gives it another port."""
+        self.address = (self.address[0], port)
+        self.network.attach("UDP", self.address, self)
 
     def calls(
         self,
@@ -362,7 +369,7 @@ class CarrierCall:
         self, method: str, branch: str, number: int, body: bytes, headers: Sequence[str], uri: str, to_tag: str
     ) -> None:
         carrier = self.carrier
-        sent_by = f"{carrier.address[0]}:{carrier.address[1]}"
+        sent_by = carrier.sent_by or f"{carrier.address[0]}:{carrier.address[1]}"
         tag = "" if f";tag={self.tag}" in self.local_uri else f";tag={self.tag}"
         lines = [
             f"{method} {uri} SIP/2.0",
@@ -381,6 +388,8 @@ class CarrierCall:
 
     @property
     def _contact(self) -> str:
+        if self.carrier.contact:
+            return self.carrier.contact
         host, port = self.carrier.address
         transport = "" if self.carrier.transport == "UDP" else f";transport={self.carrier.transport.lower()}"
         return f"<sip:{self.carrier.name.replace(' ', '-')}@{host}:{port}{transport}>"
