@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -24,6 +25,8 @@ def configured(level: Literal["debug", "info", "warning", "error"], form: Litera
         processors.append(structlog.processors.JSONRenderer())
     else:
         processors.append(structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=20))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a carrier sent may be no text in any encoding
     lazy = structlog.wrap_logger(
         structlog.WriteLogger(sys.stdout),
         processors=processors,

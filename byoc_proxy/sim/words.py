@@ -34,7 +34,10 @@ def written(lines: Sequence[str], body: bytes) -> bytes:
         if not body or any(line.lower().startswith("content-type:") for line in lines)
         else ["Content-Type: application/sdp"]
     )
-    return "\r\n".join([*lines, *typed, f"Content-Length: {len(body)}", "", ""]).encode() + body
+    return (
+        "\r\n".join([*lines, *typed, f"Content-Length: {len(body)}", "", ""]).encode("utf-8", "surrogateescape")
+        + body
+    )
 
 
 def uri_in(value: str) -> str:

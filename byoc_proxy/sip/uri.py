@@ -295,11 +295,13 @@ def quoted(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    """Resolve %-escapes as UTF-8; what is not UTF-8 stays visible as a replacement character."""
+    """Resolve %-escapes as UTF-8; what is not UTF-8 becomes surrogates (PEP 383), as raw bytes of the wire are."""
     if "%" not in text:
         return text
-    raw = _PERCENT.sub(lambda match: chr(int(match[1], 16)), text.encode("utf-8", "replace").decode("latin-1"))
-    return raw.encode("latin-1").decode("utf-8", "replace")
+    raw = _PERCENT.sub(
+        lambda match: chr(int(match[1], 16)), text.encode("utf-8", "surrogateescape").decode("latin-1")
+    )
+    return raw.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def escape_user(text: str) -> str:
