@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.hunt import Quarry
-from byoc_proxy.call.intent import Caller, CallIntent
+from byoc_proxy.call.intent import CallIntent
 from byoc_proxy.sip.uri import SipUri, UriError
+from byoc_proxy.trunk.identity import Identity, Presentation
 from byoc_proxy.trunk.model import (
     AccountSid,
     ConnectionPolicy,
@@ -68,8 +69,9 @@ class Dialling:
         wanted = destinations(policy, self._directory.region_order, self._draw)
         if not wanted:
             raise CannotDial(NO_TARGETS, f"connection policy {policy.sid} has no enabled target")
-        caller = self._caller(dial, self._directory.from_host(trunk))
-        intent = self._intent(caller, noun.number, trunk.identity_header)
+        number = trunk.outbound_numbers.called.apply(noun.number)
+        presentation = self._directory.presentation(trunk)
+        intent = self._intent(dial, trunk, presentation, number, to_host=trunk.to_host)
         return Quarry(call_sid, intent, wanted, policy, trunk)
 
     def _named_trunk(self, noun: Number) -> ByocTrunk:
@@ -86,27 +88,36 @@ class Dialling:
             uri = SipUri.parse(noun.uri)
         except UriError as error:
             raise CannotDial(INVALID_SIP_URI, str(error)) from error
-        caller = self._caller(dial, self._directory.from_host(self._trunk))
-        intent = self._intent(caller, uri.decoded_user, "none", noun.headers)
+        presentation = Presentation(self._directory.from_host(self._trunk))  # no carrier: nothing is agreed with it
+        intent = self._intent(dial, self._trunk, presentation, uri.decoded_user, noun.headers)
         policy = ConnectionPolicy(ConnectionPolicySid(""), self._trunk.account_sid)
         target = ConnectionPolicyTarget(TargetSid(""), "", uri)
         credentials = (noun.username, noun.password or "") if noun.username is not None else None
         return Quarry(call_sid, intent, [Destination(target, uri)], policy, credentials=credentials)
 
-    def _caller(self, dial: Dial, host: str) -> Caller:
-        """`callerId`, else the caller's own user part and name; the host is ours, never the carrier's."""
-        if dial.caller_id is not None:
-            return Caller(dial.caller_id, "", host)
-        return Caller(self._origin.user, self._origin.display_name, host)
-
     def _intent(
-        self, caller: Caller, number: str, identity: str, headers: tuple[tuple[str, str], ...] = ()
+        self,
+        dial: Dial,
+        trunk: ByocTrunk,
+        presentation: Presentation,
+        number: str,
+        headers: tuple[tuple[str, str], ...] = (),
+        to_host: str | None = None,
     ) -> CallIntent:
+        """What to say to a carrier; `callerId` takes the caller's place."""
+        identity = self._origin.identity
+        if dial.caller_id is not None:
+            identity = Identity.of_application(dial.caller_id, identity)
         return CallIntent(
-            caller,
+            presentation.from_value(identity),
+            presentation.number(identity),
             number,
-            identity,
-            (*self._origin.headers, *headers),
+            (
+                *self._directory.border(trunk).relayed(self._origin.fields),
+                *presentation.headers(identity),
+                *headers,
+            ),
             self._body,
             max(self._origin.max_forwards - 1, 0),
+            to_host,
         )

@@ -248,6 +248,8 @@ class Hunt:
             target_sid=destination.target.sid or None,
             region=destination.region,
             address=f"{hop.transport} {hop.address}:{hop.port}" if hop else None,
+            caller=quarry.intent.caller,
+            called=destination.uri.decoded_user or quarry.intent.number,
             duration=self._services.endpoint.now,  # the start, until it is finished
         )
         self._journal.record.attempts.append(record)
@@ -268,6 +270,8 @@ class Hunt:
             target=record.target,
             address=record.address,
             leg_call_id=record.call_id,
+            caller=record.caller,
+            called=record.called,
             outcome=record.outcome,
             status=record.status,
             seconds=record.duration,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from byoc_proxy.call.call import Call
 from byoc_proxy.call.intent import Origin
 from byoc_proxy.call.leg import Leg
+from byoc_proxy.trunk.identity import Identity
+from byoc_proxy.trunk.numbers import number_of, with_format
 from byoc_proxy.webhook.parameters import CallFacts, SipFacts, party
 
 if TYPE_CHECKING:
@@ -21,24 +23,37 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     request = invited.request
     leg = Leg(services.endpoint, invited.session)
     leg.remote_sdp = request.sdp
-    facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission)
-    call = Call(services, leg, Origin.of(request), admission, facts)
+    identity = _identity(request, admission)
+    facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission, identity)
+    call = Call(services, leg, Origin.of(request, identity), admission, facts)
     leg.session.route(admission.trunk.contact_routing)
     call.journal.decided(leg.detour)
     return call
 
 
-def _facts(call_sid: str, request: Request, source: str, admission: Admit) -> CallFacts:
+def _identity(request: Request, admission: Admit) -> Identity:
+    """Who calls. RFC 3325 §5: an assertion counts from a node that we trust, and only from such a one."""
+    trunk = admission.trunk
+    trusted = trunk.trust_identity
+    believed = trusted == "always" or (trusted == "acl" and admission.acl_entry is not None)
+    return Identity.of(request, believed, trunk.inbound_numbers.calling)
+
+
+def _facts(call_sid: str, request: Request, source: str, admission: Admit, identity: Identity) -> CallFacts:
     trunk, domain = admission.trunk, admission.domain
+    numbers = trunk.inbound_numbers
     headers: tuple[tuple[str, str], ...] = ()
     if trunk.pass_headers:
         headers = tuple((name, value) for key, name, value in request.headers if _is_passed(key))
     return CallFacts(
         call_sid,
         trunk.account_sid,
-        party(request.from_.uri, trunk.caller_format),
-        party(request.to.uri, trunk.caller_format),
+        party(with_format(request.from_.uri, numbers.calling), trunk.caller_format),
+        party(with_format(request.to.uri, numbers.called), trunk.caller_format),
         trunk_sid=trunk.sid,
+        caller_raw=number_of(request.from_.uri),
+        called_raw=number_of(request.to.uri),
+        caller_name=_caller_name(identity) if trunk.cnam_lookup_enabled else None,
         sip=SipFacts(
             domain.domain_name,
             domain.sid,
@@ -49,6 +64,12 @@ def _facts(call_sid: str, request: Request, source: str, admission: Admit) -> Ca
             headers,
         ),
     )
+
+
+def _caller_name(identity: Identity) -> str | None:
+    """The name that the carrier's look-up put beside the number; what is withheld is not told."""
+    named = identity.asserted if identity.asserted and identity.asserted.display_name else identity.presented
+    return named.display_name if named.display_name and not identity.withheld else None
 
 
 def _is_passed(key: str) -> bool:

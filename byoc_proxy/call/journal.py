@@ -46,6 +46,8 @@ class Journal:
             called=facts.called,
             source=f"{flow.transport} {flow.remote[0]}:{flow.remote[1]}",
             call_id=leg.call_id,
+            caller_raw=facts.caller_raw,
+            called_raw=facts.called_raw,
             username=admission.username,
             acl_entry=str(admission.acl_entry) if admission.acl_entry else None,
             decisions=list(admission.trail),

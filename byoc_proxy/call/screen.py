@@ -15,6 +15,7 @@ from byoc_proxy.sip.inspection import CAPABILITIES, inspect
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure
 from byoc_proxy.sip.uri import SipUri, UriError
 from byoc_proxy.trunk.admission import BAD_CREDENTIALS, Admit, Arrival, Challenge, Drop, Refuse, admit
+from byoc_proxy.trunk.numbers import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,6 +180,13 @@ def _host(request: Request) -> str:
     return uri.host if isinstance(uri, SipUri) else ""
 
 
+def _called(request: Request) -> str:
+    try:
+        return number_of(request.uri)
+    except UriError:
+        return ""
+
+
 def _arrival(request: Request, flow: Flow, directory: Directory, host: str) -> Arrival:
     match = directory.find(host)
     asks_security = match is not None and match.rules.domain.secure
@@ -188,6 +196,7 @@ def _arrival(request: Request, flow: Flow, directory: Directory, host: str) -> A
         cast("Literal['UDP', 'TCP', 'TLS']", flow.transport),
         _offers_secure_media(request) if asks_security else None,  # read only where it decides something
         (flow.local[0], flow.sent_by.rpartition(":")[0].strip("[]")),
+        _called(request),
     )
 
 

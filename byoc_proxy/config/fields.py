@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Sec
 from byoc_proxy.sip.uri import SipUri, UriError, bracketed
 from byoc_proxy.trunk.checks import target_fault
 from byoc_proxy.trunk.origination import read_target
+from byoc_proxy.trunk.relaying import pattern_fault
 from byoc_proxy.trunk.sources import AddressError, read_address, read_network
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _HOST_PORT: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+))(?::(\d{
 _HOST_NAME: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _REGION_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SHORTEST_SECRET: Final = 16
+_DIGITS: Final = re.compile(r"[0-9*#]*")
+_PREFIX: Final = re.compile(r"\+?[0-9*#]*")
+_COUNTRY_CODE: Final = re.compile(r"[1-9][0-9]{0,2}")
 
 
 class HostPort(NamedTuple):
@@ -171,6 +175,22 @@ def _existing(path: Path) -> Path:
     return path
 
 
+def _header_pattern(text: str) -> str:
+    fault = pattern_fault(text)
+    if fault is not None:
+        raise ValueError(fault)
+    return text
+
+
+def _matching(pattern: re.Pattern[str], advice: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{text!r} {advice}")
+        return text
+
+    return check
+
+
 def _user_name(text: str) -> str:
     # RFC 7616 §3.4.2: HA1 is over user:realm:password, so a colon would move the borders
     if not text or ":" in text or '"' in text or "\\" in text:
@@ -206,6 +226,7 @@ CredentialListSid = Annotated[Text, AfterValidator(_sid("CL"))]
 PolicySid = Annotated[Text, AfterValidator(_sid("NY"))]
 Text255 = Annotated[str, Field(max_length=255), AfterValidator(_plain)]
 Text64 = Annotated[str, Field(max_length=64), AfterValidator(_plain)]
+SipUser = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_plain)]
 UserName = Annotated[str, Field(max_length=32), AfterValidator(_plain), AfterValidator(_user_name)]
 Secret = Annotated[SecretStr, AfterValidator(_plain_secret)]
 LongSecret = Annotated[Secret, AfterValidator(_long_secret)]
@@ -214,10 +235,21 @@ Ha1Sha256 = Annotated[SecretStr, AfterValidator(_hex_digest(64))]
 Count = Annotated[int, BeforeValidator(_number)]
 Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
 WebUrl = Annotated[Text, AfterValidator(_web_url)]
+HeaderPattern = Annotated[Text, AfterValidator(_header_pattern)]
+Digits = Annotated[
+    Text64, BeforeValidator(_as_text), AfterValidator(_matching(_DIGITS, "may hold digits, * and # only"))
+]
+DialPrefix = Annotated[
+    Text64, BeforeValidator(_as_text), AfterValidator(_matching(_PREFIX, "may hold digits, *, # and a + in front"))
+]
+CountryCode = Annotated[
+    Text64, BeforeValidator(_as_text), AfterValidator(_matching(_COUNTRY_CODE, "is no country code; write '44'"))
+]
 HostName = Annotated[Text, AfterValidator(_host_name)]
 RegionName = Annotated[Text, AfterValidator(_region_name)]
 Address = Annotated[Text, AfterValidator(_address)]
 BindAddress = Annotated[HostPort, PlainValidator(_bind_address)]
+HeaderHost = Annotated[str, PlainValidator(lambda value: str(_host_port(value)))]  # as it stands in From or To
 AdvertisedAddress = Annotated[HostPort, PlainValidator(_host_port)]
 NameServer = Annotated[str, PlainValidator(_name_server)]
 Target = Annotated[SipUri, PlainValidator(_target)]

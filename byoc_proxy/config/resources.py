@@ -49,11 +49,13 @@ from byoc_proxy.trunk.model import (
     TargetSid,
     stable_sid,
 )
+from byoc_proxy.trunk.numbers import NumberFormat, NumberFormats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from byoc_proxy.config.document import Path
+    from byoc_proxy.config.schema import InboundNumbersSection, NumberFormatSection, OutboundNumbersSection
 
 DEFAULT_ACCOUNT: Final = "default"
 _PREFIXES: Final = {
@@ -67,6 +69,11 @@ _PREFIXES: Final = {
 _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # An entry that is wrong in one of these cannot be judged, nor others by it, as if the key were not there.
 _SEEN_BY_OTHERS: Final = frozenset({"account", "domain_name", "interconnect", "sid", "static_ip"})
+# What of a trunk's entry is not in its record as it is in the file.
+_NOT_COPIED: Final = {
+    *("sid", "account", "friendly_name", "connection_policy", "from_domain"),
+    *("inbound_numbers", "outbound_numbers"),
+}
 _CLASS_OF_CODES: Final = re.compile(r"([3-6])xx")
 
 _S = TypeVar("_S")
@@ -228,7 +235,9 @@ class ResourceReader:
                     (*path, "connection_policy"), "connection_policies", policy, ConnectionPolicySid
                 ),
                 from_domain_sid=self._reference((*path, "from_domain"), "domains", domain, SipDomainSid),
-                **entry.model_dump(exclude={"sid", "account", "friendly_name", "connection_policy", "from_domain"}),
+                inbound_numbers=_numbers(entry.inbound_numbers),
+                outbound_numbers=_numbers(entry.outbound_numbers),
+                **entry.model_dump(exclude=_NOT_COPIED),
             )
 
     def _domains(self) -> Iterator[SipDomain]:
@@ -326,6 +335,14 @@ class ResourceReader:
             else:
                 self.problems.append(((*path, at), f"{text!r} is not a code; write 486 or 6xx"))
         return frozenset(codes)
+
+
+def _numbers(section: InboundNumbersSection | OutboundNumbersSection) -> NumberFormats:
+    return NumberFormats(_number_format(section.called), _number_format(section.calling))
+
+
+def _number_format(section: NumberFormatSection) -> NumberFormat:
+    return NumberFormat(**{**section.model_dump(), "national_prefix": section.national_prefix or ""})
 
 
 def _is_weak(password: str) -> bool:

@@ -18,12 +18,17 @@ from byoc_proxy.config.fields import (
     BindAddress,
     Cidr,
     Count,
+    CountryCode,
     CredentialListSid,
+    DialPrefix,
+    Digits,
     DomainSid,
     ExistingFile,
     FileName,
     Ha1Md5,
     Ha1Sha256,
+    HeaderHost,
+    HeaderPattern,
     HostName,
     LongSecret,
     NameServer,
@@ -33,6 +38,7 @@ from byoc_proxy.config.fields import (
     RegionName,
     Seconds,
     Secret,
+    SipUser,
     Target,
     Text64,
     Text255,
@@ -42,6 +48,9 @@ from byoc_proxy.config.fields import (
 )
 from byoc_proxy.sip.digest import Algorithm
 from byoc_proxy.trunk.checks import MOST_PRIORITY, MOST_WEIGHT
+from byoc_proxy.trunk.identity import IdentityHeader, TrustIdentity
+from byoc_proxy.trunk.numbers import Plus
+from byoc_proxy.trunk.relaying import DEFAULT_RELAYED
 
 HttpMethod = Literal["GET", "POST"]
 Limit = Annotated[Count, Field(ge=1)]
@@ -163,6 +172,40 @@ class AccountEntry(Section):
     interconnect: tuple[Cidr, ...] = ()
 
 
+class NumberFormatSection(Section):
+    strip_prefix: DialPrefix = ""
+    strip_digits: Annotated[Count, Field(ge=0, le=32)] = 0
+    country_code: CountryCode | None = None
+    national_prefix: Digits | None = None
+    international_prefix: Digits = "00"
+    prepend: Digits = ""
+    plus: Plus = "keep"
+    tech_prefix: DialPrefix = ""
+
+    @model_validator(mode="after")
+    def _knows_the_country(self) -> NumberFormatSection:
+        if self.country_code is not None and self.national_prefix is None:
+            raise ValueError(
+                "country_code needs national_prefix, what is dialled there before a national number: "
+                "'0' in much of Europe, '1' in North America, '' where there is none"
+            )
+        return self
+
+
+class CalledFormatSection(NumberFormatSection):
+    min_digits: Annotated[Count, Field(ge=0, le=32)] = 0
+
+
+class InboundNumbersSection(Section):
+    called: CalledFormatSection = CalledFormatSection()
+    calling: NumberFormatSection = NumberFormatSection()
+
+
+class OutboundNumbersSection(Section):
+    called: NumberFormatSection = NumberFormatSection()
+    calling: NumberFormatSection = NumberFormatSection()
+
+
 class TrunkEntry(Entry):
     sid: TrunkSid | None = None
     voice_url: WebUrl | None = None
@@ -177,11 +220,18 @@ class TrunkEntry(Entry):
     from_domain: Text64 | None = None
     ringing: Literal["early", "relay"] = "early"
     caller_format: Literal["auto", "sip"] = "auto"
-    identity_header: Literal["pai", "ppi", "rpid", "none"] = "pai"
+    identity_header: IdentityHeader = "pai"
     pass_headers: bool = True
     max_calls: Limit | None = None
     max_calls_per_second: Limit | None = None
     contact_routing: Literal["auto", "contact", "source"] = "auto"
+    from_user: SipUser | None = None
+    from_host: HeaderHost | None = None
+    to_host: HeaderHost | None = None
+    trust_identity: TrustIdentity = "acl"
+    relay_headers: tuple[HeaderPattern, ...] = DEFAULT_RELAYED
+    inbound_numbers: InboundNumbersSection = InboundNumbersSection()
+    outbound_numbers: OutboundNumbersSection = OutboundNumbersSection()
 
 
 class DomainEntry(Entry):

@@ -8,11 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from typing import Final
+
+_NAMES: Final = {"caller": "from", "called": "to", "caller_raw": "from_raw", "called_raw": "to_raw"}
 
 
 @dataclass(slots=True)
 class AttemptRecord:
-    """One INVITE to one address of one target, or the reason why there was none."""
+    """One INVITE to one address of one target, or the reason why there was none.
+
+    `caller` and `called` are the numbers as they were sent to the carrier.
+    """
 
     call_sid: str
     target: str
@@ -23,6 +29,8 @@ class AttemptRecord:
     region: str | None = None
     address: str | None = None
     call_id: str | None = None
+    caller: str = ""
+    called: str = ""
     outcome: str = "pending"
     status: int | None = None
     reason: str = ""
@@ -53,7 +61,10 @@ class EventRecord:
 
 @dataclass(slots=True)
 class CallRecord:
-    """One inbound call, from its INVITE to the end of its last leg."""
+    """One inbound call, from its INVITE to the end of its last leg.
+
+    `caller` and `called` are as the application saw them, the raw ones as the carrier sent them.
+    """
 
     call_sid: str
     account_sid: str
@@ -67,6 +78,8 @@ class CallRecord:
     called: str
     source: str
     call_id: str
+    caller_raw: str = ""
+    called_raw: str = ""
     username: str | None = None
     acl_entry: str | None = None
     decisions: list[str] = field(default_factory=list)
@@ -91,9 +104,7 @@ class CallRecord:
         return published
 
 
-_PUBLISHED = [
-    (each.name, {"caller": "from", "called": "to"}.get(each.name, each.name)) for each in fields(CallRecord)
-]
+_PUBLISHED: Final = [(each.name, _NAMES.get(each.name, each.name)) for each in fields(CallRecord)]
 
 
 def _part(entry: AttemptRecord | WebhookRecord | EventRecord, moment: str) -> dict[str, object]:

@@ -1,11 +1,11 @@
 """Who may come in: one INVITE against one snapshot.
 
-The order is that of the BYOC page: domain, trunk, source ACL, secure transport and media, digest. The first
+The order is that of the BYOC page: domain, trunk, source ACL, secure transport and media, digest, number. The first
 check that fails decides, so a wrong source is never challenged (it must not learn that credentials exist) and
 nothing is fetched for an INVITE that is not admitted. Where a domain has both kinds of list, both must pass.
 
 A verdict carries its `trail`: one short line per decision, for the call's record and for whoever asks why.
-Codes are the public Twilio error codes. RFC 3261 §22.3 (407), §21.4.26 (488).
+Codes are the public Twilio error codes. RFC 3261 §22.3 (407), §21.4.22 (484), §21.4.26 (488).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.sources import AclEntry
 
 DOMAIN_NOT_FOUND: Final = 32002
+BAD_NUMBER: Final = 32101
 NO_AUTHENTICATION: Final = 32200
 SOURCE_NOT_IN_ACL: Final = 32201
 BAD_CREDENTIALS: Final = 32202  # for the caller, who counts wrong answers
@@ -39,6 +40,7 @@ class Arrival:
     `host` is the Request-URI's (never To's), `source` the packet's address without its port (never Via's).
     `local` are the addresses of the listener that took it, bound and advertised: a static address counts only
     there, or anyone on the Internet could name it. `secure_media`: whether the offer is SRTP; None: no offer.
+    `called` is the Request-URI's user part, decoded; empty when it has none.
     """
 
     host: str
@@ -46,6 +48,7 @@ class Arrival:
     transport: Literal["UDP", "TCP", "TLS"]
     secure_media: bool | None = None
     local: tuple[str, ...] = ()
+    called: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,8 @@ def admit(
     if cause is not None:
         return _refuse(arrival, directory, cause, trail)
     admitted = Admit(rules.trunk, domain, match.region, entry, None, trail)
-    return admitted if rules.credentials is None else _after_digest(authenticate(domain), admitted)
+    verdict = admitted if rules.credentials is None else _after_digest(authenticate(domain), admitted)
+    return _with_number(arrival, directory, verdict) if isinstance(verdict, Admit) else verdict
 
 
 def _find(arrival: Arrival, directory: Directory) -> HostMatch | None:
@@ -192,6 +196,16 @@ def _after_digest(answer: Passed | Absent | Stale | Wrong, candidate: Admit) -> 
             return Challenge(domain, False, reason, (*trail, f"digest refused: {reason}"))
         case Absent():
             return Challenge(domain, False, None, (*trail, "no credentials: challenged"))
+
+
+def _with_number(arrival: Arrival, directory: Directory, admitted: Admit) -> Admission:
+    """§21.4.22: a call to nobody is incomplete, and one to fewer digits than the trunk's numbers have."""
+    wanted = admitted.trunk.inbound_numbers.called
+    called = wanted.apply(arrival.called)
+    if called and wanted.is_complete(called):
+        return admitted
+    text = f"{called[:40]!r} has fewer than {wanted.min_digits} digits" if called else "no number is called"
+    return _refuse(arrival, directory, _Cause(484, "Address Incomplete", BAD_NUMBER, text), admitted.trail)
 
 
 def _refuse(arrival: Arrival, directory: Directory, cause: _Cause, trail: Trail) -> Refuse:

@@ -88,6 +88,7 @@ def warnings(rows: Resources) -> list[Finding]:
     used = {domain.byoc_trunk_sid for domain in rows.domains}
     return [
         *chain.from_iterable(map(_unwise_domain, rows.domains)),
+        *chain.from_iterable(map(_unwise_trunk, rows.trunks)),
         *chain.from_iterable(_unanswered(trunk) for trunk in rows.trunks if trunk.sid in used),
         *chain.from_iterable(map(_unwise_addresses, rows.ip_access_control_lists)),
         *chain.from_iterable(map(_unwise_policy, rows.connection_policies)),
@@ -161,6 +162,8 @@ class _Rules:
             yield from _reference((*path, "connection_policy_sid"), policy, trunk, self._policies)
         if from_domain is not None:
             yield from _reference((*path, "from_domain_sid"), from_domain, trunk, self._domains)
+        if from_domain is not None and trunk.from_host is not None:
+            yield Finding((*path, "from_host"), "from_domain is set too; keep one of the two")
         if trunk.voice_url is not None and trunk.voice_twiml is not None:
             yield Finding((*path, "voice_twiml"), "voice_url is set too; keep one of the two")
 
@@ -338,6 +341,14 @@ def _unwise_policy(policy: ConnectionPolicy) -> Iterator[Finding]:
         yield Finding(
             ("connection_policies", policy.sid, "targets"),
             "no target is enabled: calls over this policy fail",
+        )
+
+
+def _unwise_trunk(trunk: ByocTrunk) -> Iterator[Finding]:
+    if trunk.from_user is not None and trunk.identity_header == "none":
+        yield Finding(
+            ("trunks", trunk.sid, "from_user"),
+            "stands in From instead of the number, and identity_header is none: no caller ID is sent",
         )
 
 

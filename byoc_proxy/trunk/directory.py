@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.trunk import checks
 from byoc_proxy.trunk.checks import Finding, by_sid
+from byoc_proxy.trunk.identity import Presentation
 from byoc_proxy.trunk.regions import localized_names, region_order
+from byoc_proxy.trunk.relaying import Border
 from byoc_proxy.trunk.sources import AclEntry, AddressError, SourceTable, read_address, read_network
 
 if TYPE_CHECKING:
@@ -128,9 +130,21 @@ class Directory:
         return self.connection_policies[sid] if sid is not None else None
 
     def from_host(self, trunk: ByocTrunk) -> str:
-        """The host of From on the trunk's outbound calls: its From domain, else the base domain."""
+        """The host of From on the trunk's outbound calls: as written, its From domain, else the base domain."""
+        if trunk.from_host is not None:
+            return trunk.from_host
         sid = trunk.from_domain_sid
         return self.domains[sid].domain.domain_name if sid is not None else self.installation.base_domain
+
+    def presentation(self, trunk: ByocTrunk) -> Presentation:
+        """How the trunk's carrier is told who calls."""
+        calling = trunk.outbound_numbers.calling
+        return Presentation(self.from_host(trunk), trunk.identity_header, trunk.from_user, calling)
+
+    def border(self, trunk: ByocTrunk) -> Border:
+        """What of another leg's headers may be said to the trunk's carrier."""
+        trusted = trunk.identity_header != "none"
+        return Border(trunk.relay_headers, self.from_host(trunk), trunk.outbound_numbers.calling, trusted=trusted)
 
 
 class Directories:

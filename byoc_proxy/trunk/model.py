@@ -12,12 +12,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NewType
 
 from byoc_proxy.sip.digest import Algorithm, Ha1
+from byoc_proxy.trunk.numbers import NumberFormats
+from byoc_proxy.trunk.relaying import DEFAULT_RELAYED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from byoc_proxy.sip.dialog import Routing
     from byoc_proxy.sip.uri import SipUri
+    from byoc_proxy.trunk.identity import IdentityHeader, TrustIdentity
 
 AccountSid = NewType("AccountSid", str)  # AC…
 ByocTrunkSid = NewType("ByocTrunkSid", str)  # BY…
@@ -58,6 +61,10 @@ class ByocTrunk:
     spell From and To. `pass_headers`: whether webhooks see `SipHeader_X-…` and User-to-User. `max_calls` and
     `max_calls_per_second` are about legs of both directions; None: no limit. So is `contact_routing`: whether
     in-dialog requests go to the Contact or to the source.
+
+    How calls leave on it (`trunk.identity`): `from_user` stands in From instead of the number, `from_host` instead
+    of the From domain's name, `to_host` in To instead of the target's host. `trust_identity`: which INVITEs may
+    name their caller in P-Asserted-Identity. `relay_headers`: what may cross to its carrier (`trunk.relaying`).
     """
 
     sid: ByocTrunkSid
@@ -75,11 +82,18 @@ class ByocTrunk:
     voice_twiml: str | None = None
     ringing: Literal["early", "relay"] = "early"
     caller_format: Literal["auto", "sip"] = "auto"
-    identity_header: Literal["pai", "ppi", "rpid", "none"] = "pai"
+    identity_header: IdentityHeader = "pai"
     pass_headers: bool = True
     max_calls: int | None = None
     max_calls_per_second: int | None = None
     contact_routing: Routing = "auto"
+    from_user: str | None = None
+    from_host: str | None = None
+    to_host: str | None = None
+    trust_identity: TrustIdentity = "acl"
+    relay_headers: tuple[str, ...] = DEFAULT_RELAYED
+    inbound_numbers: NumberFormats = NumberFormats()
+    outbound_numbers: NumberFormats = NumberFormats()
 
 
 @dataclass(frozen=True, slots=True)

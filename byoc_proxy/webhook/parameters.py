@@ -40,7 +40,9 @@ class SipFacts:
 
 @dataclass(slots=True)
 class CallFacts:
-    """What stays the same through a call. `caller` and `called` are as `party` writes them."""
+    """What stays the same through a call. `caller` and `called` are as `party` writes them, the raw ones as the
+    carrier did.
+    """
 
     call_sid: str
     account_sid: str
@@ -51,6 +53,8 @@ class CallFacts:
     parent_call_sid: str | None = None
     forwarded_from: str | None = None
     caller_name: str | None = None
+    caller_raw: str = ""
+    called_raw: str = ""
     sip: SipFacts | None = None
 
 

@@ -3,16 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byoc_proxy.call.intent import Caller, CallIntent
+from byoc_proxy.call.intent import CallIntent
 from byoc_proxy.sip.uri import NameAddr, SipUri
+from byoc_proxy.trunk.identity import Identity, Party, Presentation
 
-CALLER = Caller("+15550100", "", "acme.sip.example.test")
+CALLER = "<sip:+15550100@acme.sip.example.test>"
 
 
-def intent(
-    caller: Caller = CALLER, number: str = "+14158675309", identity: str = "pai", body: bytes = b""
-) -> CallIntent:
-    return CallIntent(caller, number, identity, (), body, 69)
+def intent(from_: str = CALLER, number: str = "+14158675309", body: bytes = b"") -> CallIntent:
+    return CallIntent(from_, "+15550100", number, (), body, 69)
 
 
 def test_the_number_fills_a_target_without_a_user_part() -> None:
@@ -25,15 +24,15 @@ def test_a_target_with_a_user_part_keeps_it() -> None:
     assert intent().invite(SipUri.parse("sip:desk@gw.example")).uri == "sip:desk@gw.example"
 
 
+def test_another_host_in_to_leaves_the_request_uri_as_it_is() -> None:
+    intended = CallIntent(CALLER, "+15550100", "+14158675309", (), b"", 69, "carrier.example")
+    invite = intended.invite(SipUri.parse("sip:192.0.2.9:5080"))
+    assert (invite.uri, invite.to) == ("sip:+14158675309@192.0.2.9:5080", "<sip:+14158675309@carrier.example>")
+
+
 def test_only_x_headers_come_out_of_a_target() -> None:
     target = SipUri.parse("sip:gw.example?X-Ticket=4%207&Route=%3Csip:x%3E&x-b=1&X-Bad=a%0d%0aVia:%20x")
-    assert dict(intent(identity="none").invite(target).headers) == {"X-Ticket": "4 7", "x-b": "1"}
-
-
-def test_an_anonymous_leg_without_a_user_asserts_no_identity() -> None:
-    invite = intent(Caller("", "", "sip.example.test")).invite(SipUri.parse("sip:gw.example"))
-    assert invite.from_ == "<sip:sip.example.test>"
-    assert invite.headers == ()
+    assert dict(intent().invite(target).headers) == {"X-Ticket": "4 7", "x-b": "1"}
 
 
 def test_sdp_is_typed_and_no_sdp_is_not() -> None:
@@ -47,8 +46,11 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 @given(TEXT, TEXT, TEXT)
 def test_whatever_a_caller_is_called_it_stays_inside_its_header(user: str, name: str, number: str) -> None:
-    invite = intent(Caller(user, name, "sip.example.test"), number).invite(SipUri.parse("sip:gw.example"))
-    for text in (invite.uri, invite.from_, invite.to, *[value for _, value in invite.headers]):
+    presentation = Presentation("sip.example.test", "pai")
+    identity = Identity(Party(user, name))
+    invite = intent(presentation.from_value(identity), number).invite(SipUri.parse("sip:gw.example"))
+    headers = presentation.headers(identity)
+    for text in (invite.uri, invite.from_, invite.to, *[value for _, value in (*invite.headers, *headers)]):
         assert "\r" not in text
         assert "\n" not in text
     parsed = NameAddr.parse(invite.from_)

@@ -117,7 +117,8 @@ async def test_an_anonymous_caller_stays_anonymous(scene: Scene) -> None:
     call = scene.caller.calls(user="anonymous", headers=["Privacy: id"])
     await call.hears(180)
     there = await scene.first.invited()
-    assert (there.invite.headers.get("from") or "").startswith("<sip:anonymous@sip.example.test>")
+    assert (there.invite.headers.get("from") or "").startswith('"Anonymous" <sip:anonymous@anonymous.invalid>;tag=')
     assert there.invite.headers.get("privacy") == "id"
+    assert "p-asserted-identity" not in there.invite.headers
     there.refuses(486)
     await call.hears(486)

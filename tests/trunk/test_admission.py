@@ -7,6 +7,7 @@ from byoc_proxy.sip.digest_server import Absent, Passed, Stale, Wrong
 from byoc_proxy.trunk.admission import Admission, Admit, Arrival, Challenge, Drop, Refuse, admit
 from byoc_proxy.trunk.directory import Directory
 from byoc_proxy.trunk.model import SipDomain
+from byoc_proxy.trunk.numbers import NumberFormat, NumberFormats
 from tests.trunk.records import BASE, DALLAS, INSTALLATION, SBCS, account, directory, domain, trunk
 
 CARRIER = "203.0.113.9"
@@ -29,7 +30,9 @@ def judged(
         assert answer is not None, "digest was asked"
         return answer
 
-    return admit(Arrival(host, source, **{"transport": "UDP", **arrival}), snapshot, authenticate)
+    return admit(
+        Arrival(host, source, **{"transport": "UDP", "called": "+15550199", **arrival}), snapshot, authenticate
+    )
 
 
 def test_a_call_that_passes_both_lists_comes_in_with_the_whole_story() -> None:
@@ -210,3 +213,19 @@ def test_nobody_comes_in_past_a_list_that_is_mapped(
     digest_passes = not lists or isinstance(answer, Passed)
     assert isinstance(verdict, Admit) is (bool(acls or lists) and source_passes and digest_passes)
     assert isinstance(verdict, Challenge) is (bool(lists) and source_passes and not digest_passes)
+
+
+@pytest.mark.parametrize(
+    ("called", "least", "complete"),
+    [("", 0, False), ("", 3, False), ("alice", 0, True), ("alice", 3, False), ("11", 3, False), ("112", 3, True)],
+)
+def test_a_call_to_nobody_or_to_too_few_digits_is_incomplete(called: str, least: int, complete: bool) -> None:
+    numbers = NumberFormats(called=NumberFormat(min_digits=least))
+    verdict = judged(directory(trunks=(trunk(inbound_numbers=numbers),)), called=called, answer=Passed("sbc1"))
+    assert isinstance(verdict, Admit) is complete
+    if isinstance(verdict, Refuse):
+        assert (verdict.status, verdict.reason, verdict.code) == (484, "Address Incomplete", 32101)
+
+
+def test_who_has_not_authenticated_learns_nothing_about_numbers() -> None:
+    assert isinstance(judged(directory(), called="", answer=Absent()), Challenge)
