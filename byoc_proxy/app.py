@@ -17,14 +17,11 @@ from byoc_proxy.call.lines import Lines
 from byoc_proxy.call.screen import Screen
 from byoc_proxy.call.services import Services
 from byoc_proxy.call.switchboard import Switchboard
+from byoc_proxy.listeners import Listeners
 from byoc_proxy.net.endpoint import Endpoint
-from byoc_proxy.net.stream import StreamListener
-from byoc_proxy.net.tls import client_context, server_context
-from byoc_proxy.net.udp import UdpListener
 from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.digest_server import DigestServer
 from byoc_proxy.sip.transaction import TIMEOUT
-from byoc_proxy.sip.uri import bracketed
 from byoc_proxy.trunk.directory import Directories
 from byoc_proxy.trunk.origination import RestingAddresses
 from byoc_proxy.webhook.client import Webhooks
@@ -34,8 +31,6 @@ if TYPE_CHECKING:
 
     from byoc_proxy.call.services import Resolver as CallResolver
     from byoc_proxy.config.load import Loaded
-    from byoc_proxy.config.settings import Listener, Settings, TlsClient
-    from byoc_proxy.net.wire import Wire
     from byoc_proxy.sip.outputs import Dropped
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.webhook.transport import Transport
@@ -83,6 +78,7 @@ class Node:
         screen = Screen(self.directories, digest, self.switchboard, now, world.wall, world.log)
         core = UserAgentCore(lambda: NODE + world.hex_digits()[:20], screen)
         self.endpoint = Endpoint(core, self._dropped)
+        self.listeners = Listeners(self.endpoint, world.log)
         self._patience: asyncio.Timeout | None = None  # how long `stop` waits, while it does
         webhooks = Webhooks(
             world.http,
@@ -108,7 +104,11 @@ class Node:
         )
 
     def reload(self, loaded: Loaded) -> None:
-        """Put a new snapshot in force. Calls in progress keep what they were admitted with."""
+        """Put a new snapshot and new TLS files in force. Calls and connections in progress keep what they have.
+
+        `OSError` when a TLS file cannot be used: then nothing has changed.
+        """
+        self.listeners.renew(loaded)
         changes = self.directories.replace(loaded.directory)
         self.log.info("config.reloaded", version=self.directories.version, changes=changes)
 
@@ -133,30 +133,3 @@ class Node:
 
     def _dropped(self, dropped: Dropped) -> None:
         self.log.debug("message.dropped", reason=dropped.reason, source=dropped.flow.remote)
-
-
-async def open_listeners(node: Node, settings: Settings) -> None:
-    """Open every listener of the settings; `OSError` names the one that cannot be had."""
-    for listener in settings.listeners:
-        try:
-            wire = await _open(listener, settings.tls_client, node.endpoint)
-        except OSError as error:
-            where = f"{listener.transport} {bracketed(listener.host)}:{listener.port}"
-            raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
-        node.endpoint.add(wire)
-        node.log.info("listener.open", transport=wire.transport, address=wire.local, sent_by=wire.sent_by)
-
-
-async def _open(listener: Listener, client: TlsClient, endpoint: Endpoint) -> Wire:
-    local = (listener.host, listener.port)
-    host = bracketed(listener.advertise_host or listener.host)
-    sent_by = f"{host}:{listener.advertise_port or listener.port}"
-    if listener.transport == "UDP":
-        return UdpListener(local, sent_by, endpoint)
-    server_tls = client_tls = None
-    if listener.transport == "TLS":
-        server_tls = server_context(listener.certificate, listener.private_key)
-        client_tls = client_context(client.ca_file, client.verify, client.certificate, client.private_key)
-    stream = StreamListener(local, sent_by, endpoint, server_tls=server_tls, client_tls=client_tls)
-    await stream.start()
-    return stream

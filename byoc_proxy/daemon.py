@@ -9,14 +9,17 @@ import signal
 import socket
 import time
 from contextlib import AsyncExitStack, closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from byoc_proxy.app import Node, World, open_listeners
+from byoc_proxy.app import Node, World
 from byoc_proxy.config.load import ConfigProblems
 from byoc_proxy.health import health_served
 from byoc_proxy.net.dns import Resolver
+from byoc_proxy.net.tls import UnusableFile
 from byoc_proxy.observe.log import configured
 from byoc_proxy.sip.addresses import is_numeric, is_private
+from byoc_proxy.sip.flow import TlsTerms
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.sip.uri import SipUri
 from byoc_proxy.storage.store import CallStore, NoStore, RecordFile
@@ -63,7 +66,7 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
         )
         node = Node(loaded, World(http, resolver, records, log))
         try:
-            await open_listeners(node, settings)
+            node.listeners.open(loaded)
             if settings.health is not None:
                 # until the very end: a draining node says so
                 place = health_served(settings.health.host, settings.health.port, node.switchboard)
@@ -164,13 +167,23 @@ def _reload(node: Node, running: Settings, load_again: Callable[[], Loaded], reo
     if loaded.directory.installation.realm != node.directories.current.installation.realm:
         node.log.error("config.kept", cause="the digest realm changes only with a restart")
         return
-    node.reload(loaded)
+    try:
+        node.reload(loaded)
+    except UnusableFile as error:  # it was good a moment ago, when the file was judged
+        node.log.error("config.kept", cause=str(error))
+        return
     try:
         reopen()
     except OSError as error:
         node.log.error("records.not_reopened", cause=str(error), text="the file that was open is kept")
-    if loaded.settings != running:
+    if _without_tls_files(loaded.settings) != _without_tls_files(running):
         node.log.warning("config.restart_needed", text="listeners, limits, dns, log and files change by a restart")
+
+
+def _without_tls_files(settings: Settings) -> Settings:
+    """What a reload leaves as it is."""
+    listeners = (replace(each, certificate=None, private_key=None) for each in settings.listeners)
+    return replace(settings, listeners=tuple(listeners), tls_client=TlsTerms())
 
 
 def _families(settings: Settings) -> tuple[Any, ...]:

@@ -1,10 +1,12 @@
-"""Loads a configuration and judges what no floor below may judge: the TwiML that stands in it."""
+"""Loads a configuration and judges what no floor below may judge: TwiML that stands in it, TLS files it names."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from byoc_proxy.config.load import ConfigProblems, Loaded, load
+from byoc_proxy.listeners import TlsFiles
+from byoc_proxy.net.tls import UnusableFile
 from byoc_proxy.twiml.document import parse
 from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING, TwimlError, media_needs
 
@@ -16,12 +18,20 @@ if TYPE_CHECKING:
 
 
 def load_checked(path: Path, environ: Mapping[str, str]) -> Loaded:
-    """`config.load.load`, and every fixed document must be one that a call could run. `ConfigProblems`."""
+    """`config.load.load`, with documents that a call could run and certificates that fit. `ConfigProblems`."""
     loaded = load(path, environ)
     problems = [f"{path}: {fault}" for trunk in loaded.resources.trunks for fault in _script_faults(trunk)]
+    problems += [f"{path}: {fault}" for fault in _file_faults(loaded)]
     if problems:
         raise ConfigProblems(problems)
     return loaded
+
+
+def _file_faults(loaded: Loaded) -> Iterator[str]:
+    try:
+        TlsFiles(loaded)
+    except UnusableFile as error:
+        yield f"{error}; give PEM files that belong together"
 
 
 def _script_faults(trunk: ByocTrunk) -> Iterator[str]:

@@ -182,7 +182,7 @@ def test_settings_have_defaults(read: Read) -> None:
     assert settings.listeners == (Listener("UDP", "127.0.0.1", 5060),)
     assert (settings.webhooks.connect_timeout, settings.webhooks.total_timeout) == (5.0, 15.0)
     assert (settings.limits.max_calls, settings.limits.drain_grace) == (5000, 30.0)
-    assert (settings.records, settings.digest_secret, settings.tls_client.verify) == (None, None, True)
+    assert (settings.records, settings.digest_secret, settings.tls_client.verify) == (None, None, "full")
 
 
 def test_listeners_have_addresses_ports_and_files(read: Read, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def floor(*below: str, pure: bool = False, foreign: tuple[str, ...] | None = Non
 
 OUTSIDE_WORLD = ("sip", "trunk.model", "twiml.verbs")
 BELOW_CALL = ("sip", "net", "trunk", "twiml", "webhook", "storage")
-BELOW_APP = (*BELOW_CALL, "call", "config", "observe")
+BELOW_APP = (*BELOW_CALL, "call", "config", "observe", "listeners")
 
 FLOORS = {
     "sip": floor(pure=True, foreign=()),
@@ -43,7 +43,8 @@ FLOORS = {
     "call": floor(*BELOW_CALL),
     "config": floor("sip", "trunk"),
     "observe": floor(),
-    "preflight": floor("config", "trunk", "twiml"),
+    "preflight": floor("config", "trunk", "twiml", "net", "listeners"),
+    "listeners": floor("sip", "net", "config"),
     "app": floor(*BELOW_APP),
     "health": floor("call"),
     "daemon": floor(*BELOW_APP, "app", "health"),

@@ -17,6 +17,7 @@ from byoc_proxy.config.process import (
     read_installation,
     read_settings,
     settings_problems,
+    settings_warnings,
 )
 from byoc_proxy.config.reachability import reachability_problems
 from byoc_proxy.config.resources import SECTIONS, ResourceReader, read_entries
@@ -147,6 +148,7 @@ class _Judge:
             return None
         settings = read_settings(section)
         self._problems += settings_problems(settings)
+        self._warnings += settings_warnings(settings)
         return settings
 
     def _directory(self, reader: ResourceReader) -> Directory | None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byoc_proxy.config.settings import (
+    ConnectionLimits,
     Dns,
     Health,
     Limits,
     Listener,
     Log,
     Settings,
-    TlsClient,
     WebhookTimes,
 )
+from byoc_proxy.sip.flow import TlsTerms
+from byoc_proxy.trunk.checks import VERIFY_WARNINGS
 from byoc_proxy.trunk.model import Installation, Region
 from byoc_proxy.trunk.regions import DEFAULT_REGIONS
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
         ListenerSection,
         ProcessSection,
         RegionSection,
+        TlsClientSection,
     )
     from byoc_proxy.sip.locate import Transport
 
@@ -62,16 +65,21 @@ def installation_problems(place: Installation) -> Iterator[Problem]:
 
 def read_settings(section: ProcessSection) -> Settings:
     """The section as frozen settings."""
-    client = section.tls_client
+    limits = section.limits
     secret = section.digest_secret
     health = section.health
     return Settings(
         listeners=tuple(map(_listener, section.listeners)),
-        tls_client=TlsClient(client.ca_file, client.verify, client.certificate, client.private_key),
+        tls_client=_tls_client(section.tls_client),
         dns=Dns(section.dns.nameservers, section.dns.timeout),
         webhooks=WebhookTimes(section.webhooks.connect_timeout, section.webhooks.total_timeout),
         log=Log(section.log.level, section.log.format),
-        limits=Limits(section.limits.max_calls, section.limits.max_calls_per_second, section.limits.drain_grace),
+        limits=Limits(
+            limits.max_calls,
+            limits.max_calls_per_second,
+            limits.drain_grace,
+            ConnectionLimits(**limits.connections.model_dump()),
+        ),
         health=Health(health.bind.host, health.bind.port or 0) if health is not None else None,
         records=section.records,
         digest_secret=secret.get_secret_value().encode() if secret is not None else None,
@@ -90,6 +98,18 @@ def settings_problems(settings: Settings) -> Iterator[Problem]:
             # it would stand in Via and Contact, and no ACK or BYE would ever come back
             text = f"{listener.host} is no address to answer to; say which one with `advertise`"
             yield ("listeners", at, "bind"), text
+
+
+def settings_warnings(settings: Settings) -> Iterator[Problem]:
+    """What may be used and is unwise."""
+    level = settings.tls_client.verify
+    if level in VERIFY_WARNINGS:
+        yield ("tls_client", "verify"), VERIFY_WARNINGS[level]
+
+
+def _tls_client(section: TlsClientSection) -> TlsTerms:
+    files = (section.ca_file, section.certificate, section.private_key)
+    return TlsTerms(section.verify, "", *(str(file or "") for file in files))
 
 
 def _region(name: str, section: RegionSection) -> Region:

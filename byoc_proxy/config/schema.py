@@ -100,9 +100,17 @@ class ListenerSection(Section):
         return self
 
 
+def _level(value: Any) -> Any:
+    """YAML reads a bare `off` as false."""
+    return {True: "full", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+VerifyLevel = Annotated[Literal["full", "chain", "off"], BeforeValidator(_level)]
+
+
 class TlsClientSection(Section):
     ca_file: ExistingFile | None = None
-    verify: bool = True
+    verify: VerifyLevel = "full"
     certificate: ExistingFile | None = None
     private_key: ExistingFile | None = None
 
@@ -134,10 +142,19 @@ class LogSection(Section):
     format: Literal["json", "console"] = "json"
 
 
+class ConnectionsSection(Section):
+    max: Limit = 5000
+    max_per_source: Limit = 200
+    handshake_timeout: Seconds = 5.0
+    message_timeout: Seconds = 10.0
+    idle_timeout: Seconds = 600.0
+
+
 class LimitsSection(Section):
     max_calls: Limit = 5000
     max_calls_per_second: Limit | None = None
     drain_grace: Seconds = 30.0
+    connections: ConnectionsSection = ConnectionsSection()
 
 
 class HealthSection(Section):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from byoc_proxy.sip.flow import TlsTerms
     from byoc_proxy.sip.locate import Transport
 
 
@@ -31,16 +32,6 @@ class Listener:
     certificate: Path | None = None
     private_key: Path | None = None
     allow_private_address: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TlsClient:
-    """TLS towards carriers; without `ca_file` the system's authorities are trusted."""
-
-    ca_file: Path | None = None
-    verify: bool = True
-    certificate: Path | None = None
-    private_key: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +59,17 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Connections that others open over TCP and TLS: how many, in all and from one source, and how slow."""
+
+    max: int = 5000
+    max_per_source: int = 200
+    handshake_timeout: float = 5.0
+    message_timeout: float = 10.0
+    idle_timeout: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """`max_calls` at a time, `max_calls_per_second` (None: any); `drain_grace` for calls to end by themselves at
     shutdown.
@@ -76,6 +78,7 @@ class Limits:
     max_calls: int = 5000
     max_calls_per_second: int | None = None
     drain_grace: float = 30.0
+    connections: ConnectionLimits = ConnectionLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Settings:
     """`digest_secret` None: make one at start, which suits a single node."""
 
     listeners: tuple[Listener, ...]
-    tls_client: TlsClient
+    tls_client: TlsTerms
     dns: Dns
     webhooks: WebhookTimes
     log: Log

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 import yaml
 
-from byoc_proxy.app import Node, World, open_listeners
+from byoc_proxy.app import Node, World
 from byoc_proxy.config.load import load
 from byoc_proxy.demo import names, places
 from byoc_proxy.demo.application import Application
@@ -124,7 +124,7 @@ async def _start_proxy(where: Places, ladder: Ladder, records: MemoryStore, stag
     http = await stage.enter_async_context(AiohttpTransport())
     node = Node(loaded, World(http, resolver, records, narrated(ladder.remark)))
     stage.push_async_callback(node.endpoint.close)
-    await open_listeners(node, settings)
+    node.listeners.open(loaded)
     return node
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from byoc_proxy.sip.core import UserAgentCore
-    from byoc_proxy.sip.flow import Address, Flow
+    from byoc_proxy.sip.flow import Address, Flow, TlsTerms
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Message, Response
     from byoc_proxy.sip.outputs import Event
@@ -77,8 +77,14 @@ class Endpoint:
     def garbled(self, error: ParseError, flow: Flow) -> None:
         self.core.refuse_garbage(error, flow)
 
-    def closed(self, flow: Flow) -> None:
-        self.core.closed(flow, self._loop.time())
+    def closed(self, flow: Flow, cause: str = "connection lost") -> None:
+        self.core.closed(flow, self._loop.time(), cause)
+
+    def turned_away(self, cause: str, flow: Flow) -> None:
+        self._on_dropped(Dropped(cause, flow))
+
+    def busy(self) -> set[int]:
+        return self.core.connections_in_use()
 
     def undeliverable(self, data: bytes, cause: str) -> None:
         self.core.undeliverable(data, cause, self._loop.time())
@@ -105,13 +111,13 @@ class Endpoint:
 
     # --- what the legs ask ---------------------------------------------------------------------------------
 
-    async def reach(self, hop: Hop) -> Flow:
-        """A flow to `hop` from the first listener that can; `Unreachable` when none can."""
+    async def reach(self, hop: Hop, terms: TlsTerms | None = None) -> Flow:
+        """A flow to `hop` from the first listener that can; `Unreachable` when none can. `terms` are for TLS."""
         cause: Unreachable | None = None
         for wire in self.wires:
             if wire.transport == hop.transport and (":" in wire.local[0]) == (":" in hop.address):
                 try:
-                    return await wire.reach(hop)
+                    return await wire.reach(hop, terms)
                 except Unreachable as error:
                     cause = error
         raise cause or Unreachable(f"no {hop.transport} listener can reach {hop.address}")

@@ -19,7 +19,7 @@ from byoc_proxy.sip.flow import Flow
 
 if TYPE_CHECKING:
     from byoc_proxy.net.wire import Receiver
-    from byoc_proxy.sip.flow import Address
+    from byoc_proxy.sip.flow import Address, TlsTerms
     from byoc_proxy.sip.locate import Hop
 
 RECEIVE_BUFFER: Final = 4 << 20  # a burst waits in the kernel, not on the floor
@@ -110,7 +110,7 @@ class UdpListener:
                 return
         self._receiver.undeliverable(data, os.strerror(cause.errno or 0))
 
-    async def reach(self, hop: Hop) -> Flow:
+    async def reach(self, hop: Hop, terms: TlsTerms | None = None) -> Flow:
         if (":" in hop.address) != (":" in self.local[0]):
             raise Unreachable(f"no listener of the address family of {hop.address}")
         return Flow("UDP", self.local, (hop.address, hop.port), self.sent_by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from byoc_proxy.sip.flow import Address, Flow
+    from byoc_proxy.sip.flow import Address, Flow, TlsTerms
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Message
     from byoc_proxy.sip.parser import ParseError
@@ -24,11 +24,26 @@ class Receiver(Protocol):
     """Who takes what comes in: the endpoint. `flush` follows once per wake-up."""
 
     def received(self, data: bytes, flow: Flow) -> None: ...
-    def delivered(self, message: Message, flow: Flow) -> None: ...
-    def garbled(self, error: ParseError, flow: Flow) -> None: ...
-    def closed(self, flow: Flow) -> None: ...
     def undeliverable(self, data: bytes, cause: str) -> None: ...
     def flush(self) -> None: ...
+
+
+class StreamReceiver(Receiver, Protocol):
+    """Who takes what comes in over connections."""
+
+    def delivered(self, message: Message, flow: Flow) -> None: ...
+    def garbled(self, error: ParseError, flow: Flow) -> None: ...
+    def closed(self, flow: Flow, cause: str = "connection lost") -> None:
+        """A connection is gone."""
+        ...
+
+    def turned_away(self, cause: str, flow: Flow) -> None:
+        """A connection was not taken, or ended by us."""
+        ...
+
+    def busy(self) -> set[int]:
+        """The numbers of the connections that a session or an unfinished transaction lives on."""
+        ...
 
 
 class Wire(Protocol):
@@ -44,8 +59,11 @@ class Wire(Protocol):
         """Send, or report through `Receiver.undeliverable`; never raises."""
         ...
 
-    async def reach(self, hop: Hop) -> Flow:
-        """A flow to `hop`, connected where the transport connects; `Unreachable` when there is none."""
+    async def reach(self, hop: Hop, terms: TlsTerms | None = None) -> Flow:
+        """A flow to `hop`, connected where the transport connects; `Unreachable` when there is none.
+
+        `terms` are for TLS; None are those of the node.
+        """
         ...
 
     async def close(self) -> None: ...

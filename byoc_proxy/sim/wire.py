@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from byoc_proxy.net.wire import Receiver, Unreachable
-from byoc_proxy.sip.flow import Address, Flow
+from byoc_proxy.net.wire import StreamReceiver, Unreachable
+from byoc_proxy.sip.flow import Address, Flow, TlsTerms
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 from byoc_proxy.sip.uri import bracketed
 
@@ -20,7 +20,7 @@ CONNECT_TIMEOUT: Final = 4.0
 
 
 def listen(network: Network, listener: Listener, endpoint: Endpoint) -> NodeWire:
-    """Open one listener of the settings on the network, as `app.open_listeners` does on sockets."""
+    """Open one listener of the settings on the network, as `listeners.Listeners` does on sockets."""
     host = bracketed(listener.advertise_host or listener.host)
     sent_by = f"{host}:{listener.advertise_port or listener.port}"
     wire = NodeWire(network, listener.transport, (listener.host, listener.port), sent_by, endpoint)
@@ -31,7 +31,9 @@ def listen(network: Network, listener: Listener, endpoint: Endpoint) -> NodeWire
 class NodeWire:
     """One listener of the proxy on the network."""
 
-    def __init__(self, network: Network, transport: str, local: Address, sent_by: str, receiver: Receiver) -> None:
+    def __init__(
+        self, network: Network, transport: str, local: Address, sent_by: str, receiver: StreamReceiver
+    ) -> None:
         self._transport = transport
         self._local = local
         self._sent_by = sent_by
@@ -85,7 +87,7 @@ class NodeWire:
         if fate == "unreachable":
             self._is_undeliverable(data, "ICMP: Connection refused")
 
-    async def reach(self, hop: Hop) -> Flow:
+    async def reach(self, hop: Hop, terms: TlsTerms | None = None) -> Flow:
         remote = (hop.address, hop.port)
         if self.transport == "UDP":
             return Flow("UDP", self.local, remote, self.sent_by)

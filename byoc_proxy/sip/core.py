@@ -126,7 +126,7 @@ class UserAgentCore:
                 self._outputs.append(Dropped(f"garbage that cannot be answered: {unusable}", flow))
         self._outputs.append(Dropped(error.reason, flow))
 
-    def closed(self, flow: Flow, now: float) -> None:
+    def closed(self, flow: Flow, now: float, cause: str = "connection lost") -> None:
         """A stream connection is gone: requests on it that nobody has answered yet have failed (§18.4).
 
         What else was to go there will need another one: responses to where the Via says that the far end listens
@@ -136,13 +136,18 @@ class UserAgentCore:
             if transaction.flow.connection != flow.connection:
                 continue
             if isinstance(transaction, ClientTransaction):
-                transaction.transport_error(now)
+                transaction.transport_error(now, cause)
             elif isinstance(transaction, ServerTransaction) and not transaction.settled:
                 transaction.flow = _reopened(flow, flow.remote[0], transaction.request.via.port)
         for session in self.sessions.values():
             if session.flow.connection == flow.connection:
                 session.flow = self._reopened_for(session, flow)
         self._sweep()
+
+    def connections_in_use(self) -> set[int]:
+        """The stream connections that a session or a transaction lives on, by their numbers."""
+        owners: list[Session | Transaction] = [*self.sessions.values(), *self.transactions.values()]
+        return {owner.flow.connection for owner in owners}
 
     def undeliverable(self, data: bytes, cause: str, now: float) -> None:
         """The network says that a datagram of ours, which began with `data`, did not arrive (ICMP)."""

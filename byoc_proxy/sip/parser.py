@@ -54,10 +54,11 @@ class StreamParser:
     After a `ParseError` the stream cannot be trusted to be in step, and the owner should close it.
     """
 
-    __slots__ = ("_buffer", "_head", "_needed")
+    __slots__ = ("_buffer", "_head", "_needed", "_searched")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._searched = 0  # so many bytes hold no end of a head: what comes drop by drop is looked at once
         self._head: Message | None = None
         self._needed = 0
 
@@ -77,11 +78,13 @@ class StreamParser:
             # with less than four bytes it may still become a ping
             while len(self._buffer) > 3 and self._buffer.startswith(b"\r\n"):
                 del self._buffer[:2]
-            end = self._buffer.find(b"\r\n\r\n")
+            end = self._buffer.find(b"\r\n\r\n", self._searched)
             if end < 0:
                 if len(self._buffer) > MAX_MESSAGE:
                     raise ParseError("headers longer than 65536 bytes")
+                self._searched = max(len(self._buffer) - 3, 0)
                 return None
+            self._searched = 0
             head = _parse_head(bytes(self._buffer[:end]))
             length = _content_length(head)
             if length is None:
@@ -97,6 +100,11 @@ class StreamParser:
         message.body = bytes(self._buffer[: self._needed])
         del self._buffer[: self._needed]
         return message
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether a message has begun and is not whole. Line ends may be half a keep-alive: they begin nothing."""
+        return self._head is not None or not b"\r\n\r\n".startswith(self._buffer)
 
     @property
     def pending(self) -> int:

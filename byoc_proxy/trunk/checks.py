@@ -39,6 +39,10 @@ Path = tuple[str | int, ...]
 MOST_TARGETS: Final = 10
 MOST_PRIORITY: Final = 65535
 MOST_WEIGHT: Final = 65535
+VERIFY_WARNINGS: Final = {
+    "chain": "is chain: whoever has a certificate of a trusted authority may pose as a carrier; set it to full",
+    "off": "is off: whoever is on the way may pose as a carrier; set it to full",
+}
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _TRANSPORTS: Final = (None, "udp", "tcp", "tls")
 

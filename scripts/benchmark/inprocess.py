@@ -23,7 +23,7 @@ from byoc_proxy.daemon import calm_collector
 from byoc_proxy.net.dns import Resolver
 from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.observe.log import configured
-from byoc_proxy.sip.flow import Address, Flow
+from byoc_proxy.sip.flow import Address, Flow, TlsTerms
 from byoc_proxy.sip.locate import Hop
 from byoc_proxy.storage.store import NoStore
 from byoc_proxy.webhook.transport import HttpRequest, HttpResponse
@@ -51,7 +51,7 @@ class ListWire:
     def send(self, data: bytes, flow: Flow) -> None:
         self.sent.append((data, flow.remote))
 
-    async def reach(self, hop: Hop) -> Flow:
+    async def reach(self, hop: Hop, terms: TlsTerms | None = None) -> Flow:
         return self.flow((hop.address, hop.port))
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.net.wire import Unreachable
 from byoc_proxy.sip.core import UserAgentCore
-from byoc_proxy.sip.flow import Flow
+from byoc_proxy.sip.flow import Flow, TlsTerms
 from byoc_proxy.sip.locate import Hop
 from byoc_proxy.sip.message import Request
 from byoc_proxy.sip.outputs import Dropped, Event, Invited, Over, Refused
@@ -30,7 +30,7 @@ class MemoryWire:
     def send(self, data: bytes, flow: Flow) -> None:
         self.sent.append((asyncio.get_running_loop().time(), data, flow))
 
-    async def reach(self, hop: Hop) -> Flow:
+    async def reach(self, hop: Hop, terms: TlsTerms | None = None) -> Flow:
         if hop.port == 1:
             raise Unreachable("refused")
         return Flow(self.transport, self.local, (hop.address, hop.port), self.sent_by)

@@ -1,5 +1,7 @@
 """Bytes to messages: any bytes give a message or a `ParseError`, in whatever pieces they come."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -307,6 +309,54 @@ def test_a_keep_alive_between_messages_is_a_ping_in_whatever_pieces(pieces: list
         assert parser.next_message() is None
     assert pings == 1
     assert len(frames(parser, [OPTIONS])) == 1
+
+
+SEVERAL = b"\r\n\r\n" + INVITE + OPTIONS + b"\r\n" + request("INVITE", body=b"v=0\r\n\r\no=x\r\n") + b"\r\n\r\n"
+
+
+def test_a_segment_may_end_anywhere() -> None:
+    """After each byte in turn, between CR and LF and in the middle of a Content-Length."""
+    whole = [INVITE, OPTIONS, request("INVITE", body=b"v=0\r\n\r\no=x\r\n")]
+    for cut in range(len(SEVERAL) + 1):
+        assert outcome([SEVERAL[:cut], SEVERAL[cut:]]) == (whole, ""), cut
+
+
+@given(st.lists(st.integers(0, len(SEVERAL)), max_size=40))
+def test_a_stream_reads_the_same_in_whatever_segments_it_comes(cuts: list[int]) -> None:
+    edges = [0, *sorted(cuts), len(SEVERAL)]
+    segments = [SEVERAL[start:end] for start, end in itertools.pairwise(edges)]
+    assert outcome(segments) == outcome([SEVERAL])
+
+
+@pytest.mark.parametrize(
+    ("claim", "count", "reason"),
+    [
+        (b"Content-Length: 1", 1, "not a request line"),  # too short: the rest of the body begins a message
+        (b"Content-Length: -1", 0, "Content-Length is not a number: '-1'"),
+        (b"Content-Length: 5, 5", 0, "Content-Length is not a number: '5, 5'"),
+        (b"Content-Length: 4294967301", 0, "Content-Length is not a number: '4294967301'"),
+        (b"Content-Length: 65500", 0, "longer than 65536 bytes"),
+        (b"Content-Length: 5\r\nContent-Length: 6", 0, "Content-Length stands twice"),
+        (b"Content-Length: 5\r\nl: 6", 0, "l stands twice"),
+        (b"l: 5\r\nContent-Length: 5", 2, ""),  # said twice and the same: nothing is in doubt
+    ],
+)
+def test_a_content_length_that_lies_ends_the_stream_and_never_shifts_it_unseen(
+    claim: bytes, count: int, reason: str
+) -> None:
+    lying = INVITE.replace(b"Content-Length: 5", claim).replace(b"v=0\r\n", b"x y\r\n")
+    messages, ended = outcome([lying, b"\r\n\r\n" + OPTIONS])
+    assert (len(messages), ended.startswith(reason)) == (count, True), ended
+
+
+@pytest.mark.parametrize(
+    ("data", "inside"),
+    [(b"", False), (b"\r", False), (b"\r\n", False), (b"\r\n\r", False), (b"\r\nI", True), (b"I", True)],
+)
+def test_a_message_has_begun_with_its_first_byte_that_is_no_line_end(data: bytes, inside: bool) -> None:
+    parser = StreamParser()
+    frames(parser, [INVITE + data])
+    assert parser.is_inside is inside
 
 
 def test_line_ends_in_a_body_are_not_a_ping() -> None:

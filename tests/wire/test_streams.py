@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.daemon import Daemon, configuration, daemon
 from tests.support.peers import (
     SDP,
@@ -88,22 +89,62 @@ async def test_bytes_that_are_no_sip_at_all_close_the_stream(tmp_path: Path) -> 
     assert carrier.heard == []
 
 
-async def test_two_hundred_connections_that_send_half_a_message_cost_a_call_nothing(tmp_path: Path) -> None:
-    async with proxy_and_callee(tmp_path) as (proxy, callee), contextlib.AsyncExitStack() as stack:
-        for _ in range(200):
-            slow = await stack.enter_async_context(stream_peer(proxy.tcp, "127.0.0.3"))
-            slow.send(b"INVITE sip:+15550100@acme.sip.example.test SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.3;branch=z9")
+HALF = b"INVITE sip:+15550100@acme.sip.example.test SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.3;branch=z9"
+HELLO = bytes.fromhex("160301020001000000")  # a TLS record that promises 512 bytes and brings four
+
+
+async def test_five_hundred_slow_connections_cost_a_call_nothing_and_are_all_closed_in_time(tmp_path: Path) -> None:
+    """Half messages, half TLS handshakes, and silence; the call lives on a connection that was there before."""
+    async with udp_peer("127.0.0.20") as callee, contextlib.AsyncExitStack() as stack:
+        document = Authority.made(tmp_path).secure(configuration(f"sip:{callee.sent_by}"), tmp_path)
+        times = {"message_timeout": 1.5, "handshake_timeout": 1.5, "idle_timeout": 1.5}
+        document["limits"]["connections"] = {"max": 1000, "max_per_source": 200, **times}
+        proxy = await stack.enter_async_context(daemon(tmp_path, document))
         carrier = await stack.enter_async_context(stream_peer(proxy.tcp))
-        started = asyncio.get_running_loop().time()
         call = CallerSide(carrier, proxy.tcp)
         call.invite()
         answer(callee, await callee.hear("INVITE"))
         final = await carrier.hear("200 INVITE")
         call.ack(final)
+        before = proxy.resident()
+        crowd = [
+            await stack.enter_async_context(stream_peer(place, f"127.0.0.{3 + number % 3}"))
+            for number, place in enumerate([proxy.tcp, proxy.tcp, proxy.tls] * 167)
+        ]
+        for number, slow in enumerate(crowd):
+            slow.send((HALF, b"", HELLO)[number % 3])
+        started = asyncio.get_running_loop().time()
+        second = CallerSide(carrier, proxy.tcp)
+        second.invite()
+        answer(callee, await callee.hear("INVITE"))
+        quick = (await carrier.hear("200 INVITE")).at - started
+        grown = proxy.resident() - before
+        await asyncio.gather(*(slow.gone(5) for slow in crowd))
+        closed = asyncio.get_running_loop().time() - started
         call.bye(final)
-        answer(callee, await callee.hear("BYE"))
-        done = await carrier.hear("200 BYE")
-    assert done.at - started < 0.5
+        await carrier.hear("200 BYE")  # its own connection was quiet for longer than they were, and is there
+    assert quick < 0.5
+    assert closed < 3.0
+    assert grown < 64 << 20
+
+
+async def test_a_source_with_too_many_connections_is_refused_the_next_and_others_are_not(tmp_path: Path) -> None:
+    document = configuration("sip:127.0.0.20:5060")
+    document["limits"]["connections"] = {"max_per_source": 3}
+    async with daemon(tmp_path, document) as proxy, contextlib.AsyncExitStack() as stack:
+        kept = [await stack.enter_async_context(stream_peer(proxy.tcp, "127.0.0.3")) for _ in range(3)]
+        for peer in kept:
+            peer.send(b"\r\n\r\n")
+            await peer.pong()
+        refused = await stack.enter_async_context(stream_peer(proxy.tcp, "127.0.0.3"))
+        await refused.gone()
+        other = await stack.enter_async_context(stream_peer(proxy.tcp, "127.0.0.4"))
+        other.send(CallerSide(other, proxy.tcp).text("OPTIONS"))
+        await other.hear("200 OPTIONS")
+        await _lose(kept[0])
+        again = await stack.enter_async_context(stream_peer(proxy.tcp, "127.0.0.3"))
+        again.send(b"\r\n\r\n")
+        assert await again.pong() == b"\r\n"
 
 
 async def test_a_bye_of_ours_comes_on_the_callers_connection_whatever_its_contact_says(tmp_path: Path) -> None:

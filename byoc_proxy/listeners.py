@@ -1,0 +1,108 @@
+"""The listeners of a node and the TLS files behind them: opened at start, the files swapped by a reload."""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING, Final
+
+from byoc_proxy.net.lobby import Lobby, StreamLimits
+from byoc_proxy.net.stream import StreamListener
+from byoc_proxy.net.tls import ClientTls, server_context
+from byoc_proxy.net.udp import UdpListener
+from byoc_proxy.sip.uri import bracketed
+
+if TYPE_CHECKING:
+    import ssl
+    from typing import Any
+
+    from byoc_proxy.config.load import Loaded
+    from byoc_proxy.config.settings import ConnectionLimits, Listener
+    from byoc_proxy.net.endpoint import Endpoint
+    from byoc_proxy.net.wire import Wire
+
+DESCRIPTORS_OF_OUR_OWN: Final = 512  # for connections to carriers, webhooks, DNS and files
+
+_Place = tuple[str, int]
+
+
+class TlsFiles:
+    """Every context that a configuration asks for, read at once. `net.tls.UnusableFile` names the file at fault."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.servers: dict[_Place, ssl.SSLContext] = {
+            (listener.host, listener.port): _server(listener)
+            for listener in loaded.settings.listeners
+            if listener.transport == "TLS"
+        }
+        self.client = ClientTls(loaded.settings.tls_client)
+
+
+class Listeners:
+    """What a node listens on. `open` once, `renew` as often as there is a new configuration."""
+
+    def __init__(self, endpoint: Endpoint, log: Any) -> None:
+        self._endpoint = endpoint
+        self._log = log
+        self._streams: dict[_Place, StreamListener] = {}
+
+    def open(self, loaded: Loaded) -> None:
+        """Open all; `OSError` names the one that cannot be had."""
+        files = TlsFiles(loaded)
+        lobby = Lobby(self._limits(loaded.settings.limits.connections), self._endpoint.busy)
+        for listener in loaded.settings.listeners:
+            try:
+                wire = self._open(listener, lobby, files)
+            except OSError as error:
+                where = f"{listener.transport} {bracketed(listener.host)}:{listener.port}"
+                raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
+            self._endpoint.add(wire)
+            self._log.info("listener.open", transport=wire.transport, address=wire.local, sent_by=wire.sent_by)
+
+    def renew(self, loaded: Loaded) -> None:
+        """New handshakes use the files as they are now; live connections go on as they are.
+
+        `net.tls.UnusableFile`: then nothing has changed.
+        """
+        if not self._streams:
+            return
+        files = TlsFiles(loaded)
+        for place, stream in self._streams.items():
+            stream.server_tls = files.servers.get(place, stream.server_tls)
+            stream.client_tls = files.client
+
+    def _open(self, listener: Listener, lobby: Lobby, files: TlsFiles) -> Wire:
+        local = (listener.host, listener.port)
+        host = bracketed(listener.advertise_host or listener.host)
+        sent_by = f"{host}:{listener.advertise_port or listener.port}"
+        if listener.transport == "UDP":
+            return UdpListener(local, sent_by, self._endpoint)
+        if listener.transport == "TCP":
+            return StreamListener(local, sent_by, self._endpoint, lobby)
+        stream = StreamListener(
+            local, sent_by, self._endpoint, lobby, server_tls=files.servers[local], client_tls=files.client
+        )
+        self._streams[local] = stream
+        return stream
+
+    def _limits(self, wanted: ConnectionLimits) -> StreamLimits:
+        """As many connections as the process has descriptors for: one too many would take those of the calls."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        room = max(most - DESCRIPTORS_OF_OUR_OWN, 1) if most != resource.RLIM_INFINITY else wanted.max
+        if room < wanted.max:
+            text = f"limits.connections.max is {wanted.max}, and with {most} open files only {room} can be taken"
+            self._log.warning("config.warning", text=f"{text}; raise LimitNOFILE (ulimit -Hn)")
+        return StreamLimits(
+            min(wanted.max, room),
+            wanted.max_per_source,
+            wanted.handshake_timeout,
+            wanted.message_timeout,
+            wanted.idle_timeout,
+        )
+
+
+def _server(listener: Listener) -> ssl.SSLContext:
+    certificate, private_key = listener.certificate, listener.private_key
+    if certificate is None or private_key is None:
+        raise OSError(f"listener {bracketed(listener.host)}:{listener.port} has no certificate")
+    return server_context(certificate, private_key)
