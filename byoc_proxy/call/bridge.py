@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.sip.inspection import ALLOW
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.sip.message import Request, Response
     from byoc_proxy.sip.outputs import Requested
 
 _RELAYED: Final = frozenset({"INFO", "UPDATE", "MESSAGE"})
 _BODY_HEADERS: Final = frozenset({"content-type", "content-disposition", "info-package", "user-to-user"})
+_EVENT_HEADERS: Final = frozenset({"refer-to", "refer-sub", "event", "subscription-state"})  # RFC 3515, RFC 4488
 
 
 class Bridge:
-    """Joins two answered legs until `part`."""
+    """Joins two answered legs until `part`. `on_refer` decides about a REFER, and may have it passed on."""
 
-    def __init__(self, caller: Leg, callee: Leg) -> None:
+    def __init__(self, caller: Leg, callee: Leg, on_refer: Callable[[Requested, Leg], None]) -> None:
         self._legs = (caller, callee)
+        self._on_refer = on_refer
+        self._passes_events = False  # once a REFER has crossed, its NOTIFYs do
         caller.on_request = lambda event: self._relay(event, caller, callee)
         callee.on_request = lambda event: self._relay(event, callee, caller)
 
@@ -34,21 +39,30 @@ class Bridge:
             leg.on_request = None
             leg.on_acked = None
 
+    def pass_on(self, event: Requested, here: Leg) -> None:
+        """Ask the other side what was asked here."""
+        self._passes_events = self._passes_events or event.request.method == "REFER"
+        there = self._legs[1] if here is self._legs[0] else self._legs[0]
+        request = event.request
+        there.transact(
+            request.method,
+            request.body,
+            lambda response: here.reply(
+                event.transaction, *_answer(response), _body_headers(response) if response else ()
+            ),
+            _body_headers(request),
+        )
+
     def _relay(self, event: Requested, here: Leg, there: Leg) -> None:
-        request, transaction = event.request, event.transaction
-        if request.method == "INVITE":
+        method = event.request.method
+        if method == "INVITE":
             self._relay_offer(event, here, there)
-        elif request.method in _RELAYED:
-            there.transact(
-                request.method,
-                request.body,
-                lambda response: here.reply(
-                    transaction, *_answer(response), _body_headers(response) if response else ()
-                ),
-                _body_headers(request),
-            )
+        elif method in _RELAYED or (method == "NOTIFY" and self._passes_events):
+            self.pass_on(event, here)
+        elif method == "REFER":
+            self._on_refer(event, here)
         else:
-            here.reply(transaction, 405, b"", (ALLOW,))
+            here.reply(event.transaction, 405, b"", (ALLOW,))
 
     def _relay_offer(self, event: Requested, here: Leg, there: Leg) -> None:
         """A re-INVITE (§14). Without a body the far side is asked for the offer, and our ACK brings the answer."""
@@ -79,4 +93,6 @@ def _answer(response: Response | None) -> tuple[int, bytes]:
 
 
 def _body_headers(message: Request | Response) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for key, name, value in message.headers if key in _BODY_HEADERS)
+    return tuple(
+        (name, value) for key, name, value in message.headers if key in _BODY_HEADERS or key in _EVENT_HEADERS
+    )

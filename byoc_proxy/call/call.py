@@ -10,33 +10,32 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from byoc_proxy.call.bridge import Bridge
+from byoc_proxy.call.conversation import Conversation
 from byoc_proxy.call.dialling import CannotDial, Dialling
-from byoc_proxy.call.hunt import Hunt, close_attempt
+from byoc_proxy.call.hunt import Hunt
 from byoc_proxy.call.journal import Journal
 from byoc_proxy.sip.sdp import SdpError, held_answer, held_offer
 from byoc_proxy.trunk.verdicts import FinalResponse, Outcome, RingTimeout, dial_status, failure
 from byoc_proxy.twiml.interpreter import DialOutcome, Entry, Fetched, FetchFailed, ScriptRequest
 from byoc_proxy.twiml.interpreter import run as run_script
-from byoc_proxy.twiml.verbs import Sip
+from byoc_proxy.twiml.verbs import Number, Sip
 from byoc_proxy.webhook.cookies import CallCookies
 from byoc_proxy.webhook.parameters import voice_parameters
 from byoc_proxy.webhook.urls import WebhookError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from byoc_proxy.call.intent import Origin
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.call.services import Services
-    from byoc_proxy.sip.message import Request, Response
+    from byoc_proxy.sip.message import Response
     from byoc_proxy.sip.outputs import Ended
     from byoc_proxy.trunk.admission import Admit
     from byoc_proxy.twiml.verbs import Dial
     from byoc_proxy.webhook.parameters import CallFacts
 
 ERROR_HEADER: Final = "X-Byoc-Error"
-MAX_GLARES: Final = 5
 RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
 ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
 NO_VOICE_URL: Final = 11100
@@ -55,7 +54,7 @@ class Call:
         self._trunk = admission.trunk
         self._facts = facts
         self._cookies = CallCookies()
-        self._callee: Leg | None = None
+        self._conversation: Conversation | None = None
         self._refusal: FinalResponse | None = None  # how the last <Dial> failed
         self._error = ""  # and the coded reason, where it was not the called party's own
         self._stay: asyncio.Timeout | None = None  # while the script runs
@@ -85,6 +84,7 @@ class Call:
         finally:
             self._stay = None
             self.end()
+            self._conversation = None  # it knows this call: the two would wait for the collector
 
     async def _perform(self) -> None:
         if self._trunk.ringing == "early":
@@ -99,13 +99,13 @@ class Call:
 
     def end(self, reason: str = "") -> None:
         """Hang up whatever is up. Idempotent."""
-        for leg in (self._callee, self.leg):
-            if leg is not None:
-                leg.hang_up(reason)
+        talk = self._conversation
+        for leg in (talk.other, talk.anchor, self.leg) if talk is not None else (self.leg,):
+            leg.hang_up(reason)
 
-    def _caller_left(self, ended: Ended) -> None:
+    def _caller_left(self, ended: Ended, who: str = "caller") -> None:
         """Whatever the script waits for is over: webhook, hunts, conversation."""
-        self.journal.ended(ended)
+        self.journal.ended(ended, who)
         if self._stay is not None:
             self._stay.reschedule(self._services.endpoint.now)
             self._stay = None
@@ -176,45 +176,45 @@ class Call:
             for hunt in hunts:
                 hunt.free()
 
-    async def _dial(self, dial: Dial, hunts: Sequence[Hunt]) -> DialOutcome:
+    async def _dial(self, dial: Dial, hunts: list[Hunt]) -> DialOutcome:
         started = self._services.endpoint.now
         try:
             async with asyncio.timeout(dial.timeout + RING_BUFFER):
                 winner = await self._first_answer(hunts, dial.sequential)
         except TimeoutError:
             return self._unanswered(dial, hunts, RingTimeout())
-        finally:
-            self._close_attempts()
         if winner is None:
             return self._unanswered(dial, hunts, None)
         self.journal.tell("dial.answered", seconds=round(self._services.endpoint.now - started, 3))
-        return await self._talk(dial, winner)
+        return await self._talk(dial, hunts, winner)
 
     # --- dialling ------------------------------------------------------------------------------------------
 
     def _hunts(self, dial: Dial) -> list[Hunt]:
-        directory = self._services.directories.current  # the newest: a disabled target is not tried any more
-        body = self.leg.remote_sdp if self.leg.answered else self._origin.offer
-        dialling = Dialling(directory, self._trunk, self._origin, body, self._services.draw)
+        dialling = self._dialling(self.leg.remote_sdp if self.leg.answered else self._origin.offer)
         sole = len(dial.nouns) == 1 or dial.sequential
         hunts = []
         for noun in dial.nouns:
             try:
-                quarry = dialling.quarry(dial, noun, f"CA{self._services.token()}")
+                hunts.append(
+                    self._hunt(dialling, dial, noun, lambda response: self._progress(response, sole)),
+                )
             except CannotDial as error:
                 self.note(error.code, error.text)
                 self._error = f"{error.code} {error.text}"
-                continue
-            self.journal.tell("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
-            hunts.append(
-                Hunt(
-                    self._services,
-                    quarry,
-                    self.journal,
-                    lambda response: self._progress(response, sole),
-                )
-            )
         return hunts
+
+    def _dialling(self, body: bytes) -> Dialling:
+        directory = self._services.directories.current  # the newest: a disabled target is not tried any more
+        return Dialling(directory, self._trunk, self._origin, body, self._services.draw)
+
+    def _hunt(
+        self, dialling: Dialling, dial: Dial, noun: Number | Sip, on_progress: Callable[[Response], None]
+    ) -> Hunt:
+        """One noun to be hunted for. Raises `CannotDial`."""
+        quarry = dialling.quarry(dial, noun, f"CA{self._services.token()}")
+        self.journal.tell("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
+        return Hunt(self._services, quarry, self.journal, on_progress)
 
     async def _first_answer(self, hunts: Sequence[Hunt], sequential: bool) -> Hunt | None:
         if len(hunts) > 1 and not sequential:
@@ -261,10 +261,6 @@ class Call:
         elif response.status != 183:
             self.ring()
 
-    def _close_attempts(self) -> None:
-        for attempt in self.journal.record.attempts:
-            close_attempt(attempt, None, self._services.endpoint.now)
-
     def _unanswered(self, dial: Dial, hunts: Sequence[Hunt], outcome: Outcome | None) -> DialOutcome:
         outcomes = [each for hunt in hunts for each in hunt.outcomes]
         if outcome is None:
@@ -288,66 +284,49 @@ class Call:
 
     # --- talking -------------------------------------------------------------------------------------------
 
-    async def _talk(self, dial: Dial, hunt: Hunt) -> DialOutcome:
+    async def _talk(self, dial: Dial, hunts: list[Hunt], winner: Hunt) -> DialOutcome:
         """The conversation, until the called side leaves or `timeLimit` is up."""
-        callee = hunt.leg
+        callee = winner.leg
         assert callee is not None
-        self._callee = callee
         self._refusal, self._error = None, ""
-        bridge = Bridge(self.leg, callee)
         started = self._services.endpoint.now
-        try:
-            await self._join(callee)
-            ended = await callee.ended(within=dial.time_limit)
-        finally:
-            bridge.part()
+        talk = self._conversation = Conversation(
+            self._services,
+            self.journal,
+            (self.leg, callee),
+            lambda *asked: self._redial(dial, hunts, *asked),
+            self._handed_over,
+        )
+        ended = await talk.run(dial.time_limit, dial.timeout + RING_BUFFER)
         if ended is None:
             self.journal.tell("dial.time_limit", seconds=dial.time_limit)
-            callee.hang_up()
+            talk.other.hang_up()
         else:
             self.journal.callee_ended(ended)
-        self._callee = None
+        self._conversation = None
         return DialOutcome(
             "completed",
-            hunt.quarry.call_sid,
+            winner.quarry.call_sid,
             int(self._services.endpoint.now - started),
             bridged=True,
             sip_response_code=200,
             sip_call_id=callee.call_id,
-            is_sip=hunt.quarry.trunk_sid is None,  # a <Number> leaves on a trunk
+            is_sip=winner.quarry.trunk_sid is None,  # a <Number> leaves on a trunk
         )
 
-    async def _join(self, callee: Leg) -> None:
-        """Bring the two SDPs together: the callee's answer answers the caller, or re-INVITEs them."""
-        if self.leg.answered:
-            await self._bring_over(callee)
-            return
-        # a caller without an offer answers ours, the callee's, in the ACK (RFC 3261 §13.2.1)
-        self.leg.on_acked = lambda ack: self._acknowledged(ack, callee)
-        self._accept(callee.remote_sdp)
+    def _redial(
+        self, dial: Dial, hunts: list[Hunt], number: str, asker: Leg, offer: bytes, tell: Callable[[Response], None]
+    ) -> Hunt:
+        """The hunt of a transfer, on the trunk of the leg that asks for it. Raises `CannotDial`."""
+        noun = Number(number, asker.trunk.sid if asker.trunk is not None else None)
+        hunt = self._hunt(self._dialling(offer), dial, noun, tell)
+        hunts.append(hunt)
+        return hunt
 
-    async def _bring_over(self, callee: Leg) -> None:
-        """Offer the callee's SDP to a caller who talked to somebody else before; without them there is no call."""
-        for _ in range(MAX_GLARES):
-            response = await self.leg.reinvite(callee.remote_sdp)
-            if response is not None and response.status < 300:
-                callee.acknowledge(response.sdp)
-                return
-            if response is not None and response.status != 491:
-                break
-            # §14.1: an INVITE of theirs crosses ours, and they own the Call-ID: again within two seconds
-            await asyncio.sleep(self._services.draw() * 2.0)
-        self.journal.tell("dial.not_joined", status=response.status if response else None)
-        callee.hang_up()
-
-    def _acknowledged(self, ack: Request, callee: Leg) -> None:
-        self.journal.stage("acknowledged")
-        self.leg.on_acked = None
-        callee.acknowledge(ack.sdp)
-
-    def _accept(self, body: bytes) -> None:
-        self.leg.accept(body)
-        self.journal.answered()
+    def _handed_over(self, anchor: Leg) -> None:
+        """The caller has transferred the called side: the call lives on as long as that stays."""
+        self.leg = anchor
+        anchor.on_ended = lambda ended: self._caller_left(ended, "callee")
 
     # --- ending --------------------------------------------------------------------------------------------
 
@@ -366,5 +345,6 @@ class Call:
             self.note(32102, f"bad SDP: {error}")
             self._refuse(FinalResponse(488), "32102 Bad SDP")
             return
-        self._accept(body)
+        self.leg.accept(body)
+        self.journal.answered()
         self.leg.hang_up()

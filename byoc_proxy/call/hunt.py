@@ -83,12 +83,16 @@ class Hunt:
         self._line: Line | None = None
 
     async def run(self) -> Leg | None:
-        """Hunt. Raises nothing but cancellation. The answered leg keeps its line until `free`."""
+        """Hunt. Raises nothing but cancellation, and leaves no attempt without an end. The answered leg keeps its
+        line until `free`.
+        """
         if not self._seize():
             return None
         try:
             return await self._run()
         finally:
+            for record in self._own_attempts():
+                close_attempt(record, None, self._services.endpoint.now)
             if self.leg is None:
                 self.free()
 
@@ -201,7 +205,7 @@ class Hunt:
         outgoing: OutgoingInvite = self.quarry.intent.invite(uri, authorization)
         leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
         if self.quarry.trunk is not None:
-            leg.session.route(self.quarry.trunk.contact_routing)
+            leg.belongs_to(self.quarry.trunk)
         record.call_id = leg.call_id
         leg.on_progress = self._on_progress
         leg.on_late = lambda response: self._journal.late(record, response)

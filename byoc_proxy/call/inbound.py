@@ -26,7 +26,7 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     identity = _identity(request, admission)
     facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission, identity)
     call = Call(services, leg, Origin.of(request, identity), admission, facts)
-    leg.session.route(admission.trunk.contact_routing)
+    leg.belongs_to(admission.trunk)
     call.journal.decided(leg.detour)
     return call
 

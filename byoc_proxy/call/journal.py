@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.admission import Admit
     from byoc_proxy.webhook.parameters import CallFacts
 
-_WHO = {By.REMOTE: "caller", By.LOCAL: "proxy", By.TIMEOUT: "timeout"}
+_WHO = {By.LOCAL: "proxy", By.TIMEOUT: "timeout"}
 
 
 class Journal:
@@ -129,12 +129,12 @@ class Journal:
             self.record.cause = ended.reason
         self.tell("callee.ended", by=ended.by, reason=ended.reason)
 
-    def ended(self, ended: Ended) -> None:
-        """The caller's leg is over."""
+    def ended(self, ended: Ended, who: str = "caller") -> None:
+        """The leg is over that the call stands on: the caller's, or that of `who` after a transfer."""
         record = self.record
         if record.status == Status.RINGING and record.sip_status is None:
             record.sip_status = 487  # the caller's CANCEL (RFC 3261 §9.2)
-        record.ended_by = record.ended_by or _WHO[ended.by]
+        record.ended_by = record.ended_by or _WHO.get(ended.by, who)
         record.cause = record.cause or ended.reason
         self._move(Cause.ENDED)
 

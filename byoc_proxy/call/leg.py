@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.session import Fields, Session
     from byoc_proxy.sip.transaction import ServerTransaction
     from byoc_proxy.sip.uac import OutgoingInvite
+    from byoc_proxy.trunk.model import ByocTrunk
 
     Done = Callable[[Response | None], None]
 
@@ -72,10 +73,12 @@ class Leg:
         "remote_sdp",
         "session",
         "stage",
+        "trunk",
     )
 
     def __init__(self, endpoint: Endpoint, session: Session) -> None:
         self.session = session
+        self.trunk: ByocTrunk | None = None
         self.stage = Stage.SILENT
         self.rang = False  # somebody may have heard it ring: no failover any more
         self.answer: Response | None = None
@@ -106,8 +109,14 @@ class Leg:
 
     @property
     def answered(self) -> bool:
-        """Inbound: we have answered the INVITE."""
-        return isinstance(self.session, UasSession) and self.session.invite.answered
+        """The INVITE has been answered, by us or by the far end."""
+        session = self.session
+        return session.invite.answered if isinstance(session, UasSession) else self.answer is not None
+
+    def belongs_to(self, trunk: ByocTrunk) -> None:
+        """The trunk that the leg came in on or goes out on: its settings hold for the leg."""
+        self.trunk = trunk
+        self.session.route(trunk.contact_routing)
 
     @property
     def detour(self) -> str | None:

@@ -242,6 +242,7 @@ class TrunkEntry(Entry):
     max_calls: Limit | None = None
     max_calls_per_second: Limit | None = None
     contact_routing: Literal["auto", "contact", "source"] = "auto"
+    refer: Literal["reject", "relay", "terminate"] = "reject"
     from_user: SipUser | None = None
     from_host: HeaderHost | None = None
     to_host: HeaderHost | None = None

@@ -80,6 +80,13 @@ def is_hold(description: SessionDescription) -> bool:
     )
 
 
+def without_direction(body: bytes) -> bytes:
+    """The same description with every stream open both ways, which is what no direction means (RFC 8866 §6.7)."""
+    lines = body.split(b"\r\n")
+    held = {f"a={direction}".encode() for direction in _DIRECTIONS}
+    return b"\r\n".join(line for line in lines if line.strip() not in held)
+
+
 def held_offer(address: str, session_id: int) -> bytes:
     """An offer in which nothing flows, for a call that is answered before there is a far end (RFC 3725)."""
     return _body(

@@ -60,7 +60,8 @@ class ByocTrunk:
     `ringing`: send 180 right after admission, or only when the far end rings. `caller_format`: how webhooks
     spell From and To. `pass_headers`: whether webhooks see `SipHeader_X-…` and User-to-User. `max_calls` and
     `max_calls_per_second` are about legs of both directions; None: no limit. So is `contact_routing`: whether
-    in-dialog requests go to the Contact or to the source.
+    in-dialog requests go to the Contact or to the source; and `refer`: whether a transfer is refused, passed on to
+    the other side, or carried out here by a new call on the trunk.
 
     How calls leave on it (`trunk.identity`): `from_user` stands in From instead of the number, `from_host` instead
     of the From domain's name, `to_host` in To instead of the target's host. `trust_identity`: which INVITEs may
@@ -87,6 +88,7 @@ class ByocTrunk:
     max_calls: int | None = None
     max_calls_per_second: int | None = None
     contact_routing: Routing = "auto"
+    refer: Literal["reject", "relay", "terminate"] = "reject"
     from_user: str | None = None
     from_host: str | None = None
     to_host: str | None = None

@@ -1,0 +1,194 @@
+"""Two answered legs as one call: joined, bridged until one of them leaves, and joined anew after a transfer."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from byoc_proxy.call.bridge import Bridge
+from byoc_proxy.call.dialling import CannotDial
+from byoc_proxy.call.transfer import NOT_ALLOWED, Referral, Reports, read_referral
+from byoc_proxy.sip.inspection import ALLOW
+from byoc_proxy.sip.sdp import without_direction
+from byoc_proxy.trunk.verdicts import FinalResponse, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from byoc_proxy.call.hunt import Hunt
+    from byoc_proxy.call.journal import Journal
+    from byoc_proxy.call.leg import Leg
+    from byoc_proxy.call.services import Services
+    from byoc_proxy.sip.message import Request, Response
+    from byoc_proxy.sip.outputs import Ended, Requested
+
+    Redial = Callable[[str, Leg, bytes, Callable[[Response], None]], Hunt]
+
+MAX_GLARES: Final = 5
+
+
+class Conversation:
+    """`anchor` is the leg whose leaving ends the call, `other` the one whose leaving ends the conversation.
+
+    `redial` gives the hunt for a number on the trunk of a leg, with an offer; it raises `CannotDial`. `on_anchor`
+    hears that the call has a new anchor: its caller has handed it over.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        journal: Journal,
+        legs: tuple[Leg, Leg],
+        redial: Redial,
+        on_anchor: Callable[[Leg], None],
+    ) -> None:
+        self.anchor, self.other = legs
+        self._services = services
+        self._journal = journal
+        self._redial = redial
+        self._on_anchor = on_anchor
+        self._news = asyncio.Event()
+        self._referral: tuple[Referral, Reports] | None = None
+        self._askers: list[Leg] = []  # who has referred before
+        self._bridge: Bridge | None = None
+
+    async def run(self, time_limit: float, ring_timeout: float) -> Ended | None:
+        """Talk until the other leg leaves or the time is up (None)."""
+        self._connect()
+        try:
+            await self._join()
+            return await self._talk(time_limit, ring_timeout)
+        finally:
+            self._part()
+
+    async def _talk(self, time_limit: float, ring_timeout: float) -> Ended | None:
+        try:
+            async with asyncio.timeout(time_limit):
+                while True:
+                    await self._news.wait()
+                    self._news.clear()
+                    if self._referral is not None:
+                        await self._transfer(*self._referral, ring_timeout)
+                    if self.other.ending is not None:
+                        return self.other.ending
+        except TimeoutError:
+            return None
+
+    # --- together and apart --------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        self._bridge = Bridge(self.anchor, self.other, self._referred)
+        self.other.on_ended = lambda _: self._news.set()
+        if self.other.ending is not None:
+            self._news.set()
+
+    def _part(self) -> None:
+        if self._bridge is not None:
+            self._bridge.part()
+            self._bridge = None
+        self.other.on_ended = None
+
+    async def _join(self) -> None:
+        """Bring the two SDPs together: the callee's answer answers the caller, or re-INVITEs them."""
+        if self.anchor.answered:
+            if not await self._bring_over(self.other):
+                self.other.hang_up()
+            return
+        # a caller without an offer answers ours, the callee's, in the ACK (RFC 3261 §13.2.1)
+        self.anchor.on_acked = self._acknowledged
+        self.anchor.accept(self.other.remote_sdp)
+        self._journal.answered()
+
+    def _acknowledged(self, ack: Request) -> None:
+        self._journal.stage("acknowledged")
+        self.anchor.on_acked = None
+        self.other.acknowledge(ack.sdp)
+
+    async def _bring_over(self, leg: Leg) -> bool:
+        """Offer the SDP of `leg` to an anchor who talked to somebody else before."""
+        for _ in range(MAX_GLARES):
+            response = await self.anchor.reinvite(leg.remote_sdp)
+            if response is not None and response.status < 300:
+                leg.acknowledge(response.sdp)
+                return True
+            if response is not None and response.status != 491:
+                break
+            # §14.1: an INVITE of theirs crosses ours, and they own the Call-ID: again within two seconds
+            await asyncio.sleep(self._services.draw() * 2.0)
+        self._journal.tell("dial.not_joined", status=response.status if response else None)
+        return False
+
+    # --- transfer ------------------------------------------------------------------------------------------
+
+    def _referred(self, event: Requested, asker: Leg) -> None:
+        """A REFER: what its leg's trunk says of it. Runs at once: a BYE may be the very next message."""
+        policy = asker.trunk.refer if asker.trunk is not None else "reject"
+        if policy == "relay" and self._bridge is not None:
+            self._bridge.pass_on(event, asker)
+        elif policy == "terminate":
+            self._accept_referral(event, asker)
+        else:
+            self._journal.event(NOT_ALLOWED, "transfer not allowed")
+            asker.reply(event.transaction, 405, b"", (ALLOW,))
+
+    def _accept_referral(self, event: Requested, asker: Leg) -> None:
+        asked = read_referral(event.request)
+        if not isinstance(asked, Referral):
+            asker.reply(event.transaction, asked.status, b"", (("Warning", f'399 proxy "{asked.reason}"'),))
+        elif self._referral is not None:
+            asker.reply(event.transaction, 500, b"", (("Retry-After", "5"),))  # one at a time
+        else:
+            asker.reply(event.transaction, 202)
+            reports = Reports(asker, event.request.cseq[0] if asker in self._askers else None)
+            reports.tell(100)
+            self._askers.append(asker)
+            self._referral = (asked, reports)
+            if asker is self.anchor:
+                self._hand_over()
+            self._news.set()
+
+    def _hand_over(self) -> None:
+        """The anchor may leave from now on: the call lives as long as the leg that stays."""
+        self.anchor, self.other = self.other, self.anchor
+        self.other.on_ended = lambda _: self._news.set()
+        self._on_anchor(self.anchor)
+
+    async def _transfer(self, asked: Referral, reports: Reports, ring_timeout: float) -> None:
+        """Ring the number for the asker, who is `other`, and put who answers in its place. The two that talk go on
+        talking meanwhile, and for good if it fails.
+        """
+        self._journal.decided(f"transfer to {asked.number} asked for")
+        try:
+            offer = without_direction(self.anchor.remote_sdp)  # the asker has it on hold, the new leg has not
+            hunt = self._redial(asked.number, self.other, offer, reports.heard)
+        except CannotDial as error:
+            self._journal.event(error.code, error.text)
+            final = FinalResponse(404)
+        else:
+            final = await self._replace(hunt, ring_timeout)
+        reports.tell(final.status, final.reason)
+        self._journal.decided(f"transfer to {asked.number}: {final.status} {final.reason}".rstrip())
+        if final.status < 300:
+            reports.leg.hang_up()
+        self._referral = None
+
+    async def _replace(self, hunt: Hunt, ring_timeout: float) -> FinalResponse:
+        try:
+            async with asyncio.timeout(ring_timeout):
+                leg = await hunt.run()
+        except TimeoutError:
+            return FinalResponse(408)
+        if leg is None:
+            return failure(hunt.outcomes)
+        joined = False
+        try:
+            joined = await self._bring_over(leg)
+        finally:
+            if not joined:
+                leg.hang_up()
+        if not joined:
+            return FinalResponse(488)
+        self._part()
+        self.other = leg
+        self._connect()
+        return FinalResponse(200, "OK")

@@ -1,0 +1,76 @@
+"""REFER: who is to be called in the place of the leg that asks, and what that leg is told of it (RFC 3515)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import unquote
+
+from byoc_proxy.sip.message import reason_of
+from byoc_proxy.sip.uri import NameAddr, SipUri, UriError
+
+if TYPE_CHECKING:
+    from byoc_proxy.call.leg import Leg
+    from byoc_proxy.sip.message import Request, Response
+
+NOT_ALLOWED: Final = 32218  # the public code: transfer not allowed
+_SEPARATORS: Final = re.compile(r"[-.()]")  # of a telephone number as people write it (RFC 3966 §5.1.1)
+_FRAGMENT: Final = ("Content-Type", "message/sipfrag;version=2.0")
+
+
+class Referral(NamedTuple):
+    """What a REFER asks for: a call to `number`."""
+
+    number: str
+
+
+class Unfit(NamedTuple):
+    """Why a REFER cannot be carried out: a final response."""
+
+    status: int
+    reason: str
+
+
+def read_referral(request: Request) -> Referral | Unfit:
+    """The number of a Refer-To, whose host does not count: the call goes where the trunk's policy says.
+
+    A Replaces (RFC 3891) would join two calls of the asker. We refuse what we cannot do instead of ringing
+    somebody who is on the phone already.
+    """
+    values = request.listed("refer-to")
+    if len(values) != 1:
+        return Unfit(400, "One Refer-To Wanted")  # RFC 3515 §2.4.2
+    try:
+        uri = NameAddr.parse(values[0]).uri
+    except UriError:
+        return Unfit(400, "Bad Refer-To")
+    if not isinstance(uri, SipUri):
+        number = _SEPARATORS.sub("", unquote(uri.rest.partition(";")[0])) if uri.scheme == "tel" else ""
+        return Referral(number) if number else Unfit(416, "Unsupported Refer-To")
+    if "replaces" in uri.headers.lower():
+        return Unfit(501, "Attended Transfer Not Implemented")
+    if (uri.params.get("method") or "INVITE").upper() != "INVITE":
+        return Unfit(501, "Only INVITE Can Be Referred")
+    return Referral(uri.decoded_user) if uri.user else Unfit(484, "Refer-To Without A Number")
+
+
+class Reports:
+    """What the leg that sent a REFER is told of the new call: NOTIFYs with the first line of each response.
+
+    `cseq` is the number of the REFER where the dialog has had another one before (RFC 3515 §2.4.6).
+    """
+
+    def __init__(self, leg: Leg, cseq: int | None) -> None:
+        self.leg = leg
+        self._event = ("Event", "refer" if cseq is None else f"refer;id={cseq}")
+
+    def heard(self, response: Response) -> None:
+        """A provisional response of the new call."""
+        self.tell(response.status, response.reason)
+
+    def tell(self, status: int, reason: str = "") -> None:
+        """One NOTIFY; a final status is the last (§2.4.7). A leg that has left is told nothing."""
+        state = "active;expires=180" if status < 200 else "terminated;reason=noresource"
+        body = f"SIP/2.0 {status} {reason or reason_of(status)}\r\n".encode("utf-8", "surrogateescape")
+        headers = (self._event, ("Subscription-State", state), _FRAGMENT)
+        self.leg.transact("NOTIFY", body, lambda _: None, headers)
