@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.hunt import Quarry
 from byoc_proxy.call.intent import CallIntent
+from byoc_proxy.sip.digest_client import Credentials
 from byoc_proxy.sip.uri import SipUri, UriError
 from byoc_proxy.trunk.identity import Identity, Presentation
 from byoc_proxy.trunk.model import (
@@ -72,7 +73,7 @@ class Dialling:
         number = trunk.outbound_numbers.called.apply(noun.number)
         presentation = self._directory.presentation(trunk)
         intent = self._intent(dial, trunk, presentation, number, to_host=trunk.to_host)
-        return Quarry(call_sid, intent, wanted, policy, trunk)
+        return Quarry(call_sid, intent, wanted, policy, trunk, policy.credentials)
 
     def _named_trunk(self, noun: Number) -> ByocTrunk:
         """The trunk of `byoc`; without it the call goes out on the trunk that it came in on."""
@@ -92,7 +93,9 @@ class Dialling:
         intent = self._intent(dial, self._trunk, presentation, uri.decoded_user, noun.headers)
         policy = ConnectionPolicy(ConnectionPolicySid(""), self._trunk.account_sid)
         target = ConnectionPolicyTarget(TargetSid(""), "", uri)
-        credentials = (noun.username, noun.password or "") if noun.username is not None else None
+        credentials = None
+        if noun.username is not None:
+            credentials = Credentials(noun.username, noun.password or "")
         return Quarry(call_sid, intent, [Destination(target, uri)], policy, credentials=credentials)
 
     def _intent(

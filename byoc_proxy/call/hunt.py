@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from byoc_proxy.call.leg import Leg, Stage
 from byoc_proxy.call.lines import Full
 from byoc_proxy.net.wire import Unreachable as WireUnreachable
-from byoc_proxy.sip.digest_client import answer as answer_challenge
+from byoc_proxy.sip.digest_client import Proof
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.storage.record import AttemptRecord
 from byoc_proxy.trunk.origination import Destination, redirected_to
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from byoc_proxy.call.journal import Journal
     from byoc_proxy.call.lines import Line
     from byoc_proxy.call.services import Services
+    from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Response
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 class Quarry:
     """Who is to be reached: the leg's CallSid, what it says, where it may go, and under which policy.
 
-    `credentials` are a user name and password for a far end that asks (only a `<Sip>` noun has them).
+    `credentials` are for a far end that asks: those of a `<Sip>` noun, or else of the policy.
     """
 
     call_sid: str
@@ -55,7 +56,7 @@ class Quarry:
     destinations: Sequence[Destination]
     policy: ConnectionPolicy
     trunk: ByocTrunk | None = None
-    credentials: tuple[str, str] | None = None
+    credentials: Credentials | None = None
 
     @property
     def trunk_sid(self) -> str | None:
@@ -188,10 +189,13 @@ class Hunt:
         except WireUnreachable as error:
             return None, Unreachable(str(error))
         leg, outcome = await self._invite(destination.uri, flow, record)
-        authorization = self._authorization(outcome, leg, destination.uri)
-        if authorization is not None:
-            # answered once, to the same address and connection: another server would not know the nonce
-            leg, outcome = await self._invite(destination.uri, flow, record, authorization, again=leg)
+        credentials = self.quarry.credentials
+        if credentials is not None:
+            proof = Proof(credentials)
+            while self._proves(proof, leg, destination.uri):
+                # to the same address and connection: another server would not know the nonce
+                record.username = credentials.username
+                leg, outcome = await self._invite(destination.uri, flow, record, proof.fields, again=leg)
         return leg, outcome
 
     async def _invite(
@@ -206,6 +210,7 @@ class Hunt:
         leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
         if self.quarry.trunk is not None:
             leg.belongs_to(self.quarry.trunk)
+        leg.session.credentials = self.quarry.credentials  # requests inside the dialog may be challenged too
         record.call_id = leg.call_id
         leg.on_progress = self._on_progress
         leg.on_late = lambda response: self._journal.late(record, response)
@@ -228,18 +233,12 @@ class Hunt:
         await leg.beyond(Stage.RINGING)
         return _final(leg)
 
-    def _authorization(self, outcome: Outcome, leg: Leg, uri: SipUri) -> tuple[tuple[str, str], ...] | None:
-        credentials, refusal = self.quarry.credentials, leg.refusal
-        if credentials is None or refusal is None or refusal.response is None:
-            return None
-        names = {401: ("www-authenticate", "Authorization"), 407: ("proxy-authenticate", "Proxy-Authorization")}
-        asked = names.get(refusal.response.status)
-        if asked is None:
-            return None
-        challenges = refusal.response.headers.all(asked[0])
-        request_uri = self.quarry.intent.invite(uri).uri
-        value = answer_challenge(challenges, "INVITE", request_uri, *credentials, self._services.token())
-        return None if value is None else ((asked[1], value),)
+    def _proves(self, proof: Proof, leg: Leg, uri: SipUri) -> bool:
+        """Whether the leg was refused by a challenge that can be answered."""
+        response = leg.refusal.response if leg.refusal is not None else None
+        if response is None:
+            return False
+        return proof.takes(response, "INVITE", self.quarry.intent.invite(uri).uri, self._services.token())
 
     def _begin(self, destination: Destination, hop: Hop | None) -> AttemptRecord:
         quarry = self.quarry

@@ -13,9 +13,11 @@ from byoc_proxy.webhook.parameters import CallFacts, SipFacts, party
 
 if TYPE_CHECKING:
     from byoc_proxy.call.services import Services
+    from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.message import Request
     from byoc_proxy.sip.outputs import Invited
     from byoc_proxy.trunk.admission import Admit
+    from byoc_proxy.trunk.model import ByocTrunk
 
 
 def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call:
@@ -27,8 +29,18 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission, identity)
     call = Call(services, leg, Origin.of(request, identity), admission, facts)
     leg.belongs_to(admission.trunk)
+    leg.session.credentials = _credentials(services, admission.trunk)
     call.journal.decided(leg.detour)
     return call
+
+
+def _credentials(services: Services, trunk: ByocTrunk) -> Credentials | None:
+    """For a carrier that challenges our BYE in a call of its own. Who chooses the realm could learn from the answer
+    to it, so here it must be the one that the policy names.
+    """
+    policy = services.directories.current.policy_of(trunk)
+    login = policy.credentials if policy is not None else None
+    return login if login is not None and login.realm is not None else None
 
 
 def _identity(request: Request, admission: Admit) -> Identity:

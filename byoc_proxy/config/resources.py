@@ -26,6 +26,7 @@ from byoc_proxy.config.schema import (
     TrunkEntry,
 )
 from byoc_proxy.sip.digest import Ha1
+from byoc_proxy.sip.digest_client import Credentials
 from byoc_proxy.trunk.model import (
     Account,
     AccountSid,
@@ -55,7 +56,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from byoc_proxy.config.document import Path
-    from byoc_proxy.config.schema import InboundNumbersSection, NumberFormatSection, OutboundNumbersSection
+    from byoc_proxy.config.schema import (
+        CredentialsSection,
+        InboundNumbersSection,
+        NumberFormatSection,
+        OutboundNumbersSection,
+    )
 
 DEFAULT_ACCOUNT: Final = "default"
 _PREFIXES: Final = {
@@ -319,6 +325,7 @@ class ResourceReader:
                 entry.follow_redirects,
                 entry.ring_no_progress_timeout,
                 entry.no_reply_timeout,
+                _credentials(entry.credentials),
             )
 
     def _stop_codes(self, path: Path, texts: tuple[str, ...] | None) -> frozenset[int] | None:
@@ -343,6 +350,12 @@ def _numbers(section: InboundNumbersSection | OutboundNumbersSection) -> NumberF
 
 def _number_format(section: NumberFormatSection) -> NumberFormat:
     return NumberFormat(**{**section.model_dump(), "national_prefix": section.national_prefix or ""})
+
+
+def _credentials(section: CredentialsSection | None) -> Credentials | None:
+    if section is None:
+        return None
+    return Credentials(section.username, section.password.get_secret_value(), section.realm)
 
 
 def _is_weak(password: str) -> bool:

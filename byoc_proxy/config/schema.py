@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from byoc_proxy.config.fields import (
     AccessControlListSid,
+    AccountName,
     AccountSid,
     Address,
     AdvertisedAddress,
@@ -307,6 +308,12 @@ class TargetEntry(Section):
     enabled: bool = True
 
 
+class CredentialsSection(Section):
+    username: AccountName
+    password: Secret
+    realm: Text255 | None = None
+
+
 class PolicyEntry(Entry):
     sid: PolicySid | None = None
     targets: tuple[TargetEntry, ...] = ()
@@ -314,3 +321,4 @@ class PolicyEntry(Entry):
     follow_redirects: bool = False
     ring_no_progress_timeout: Seconds = 10.0
     no_reply_timeout: Seconds = 4.0
+    credentials: CredentialsSection | None = None

@@ -186,7 +186,8 @@ class UserAgentCore:
         call_id, tag = (again.call_id, again.local_tag) if again else (self._token(), self._token())
         session = UacSession(self, flow, call_id, tag, contact_of(flow), now)
         self.sessions[(call_id, tag)] = session
-        session.start(outgoing, now, cseq=2 if again else 1)
+        number = again.invite.request.cseq[0] + 1 if isinstance(again, UacSession) else 1
+        session.start(outgoing, now, number)
         return session
 
     def ask(self, method: str, outgoing: Outgoing, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
@@ -204,6 +205,9 @@ class UserAgentCore:
 
     def new_branch(self) -> str:
         return f"{MAGIC_COOKIE}{self._token()}"
+
+    def new_cnonce(self) -> str:
+        return self._token()
 
     def new_ticket(self) -> int:
         self._tickets += 1

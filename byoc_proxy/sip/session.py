@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from byoc_proxy.sip.digest_client import Proof, without_proof
 from byoc_proxy.sip.machine import Alarms, Machine
 from byoc_proxy.sip.message import reply_to
 from byoc_proxy.sip.outputs import Acked, By, Ended, Replied, Requested
-from byoc_proxy.sip.states import Input, Timer
+from byoc_proxy.sip.states import Input, State, Timer
 from byoc_proxy.sip.transaction import T1, T2, TIMEOUT
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from enum import StrEnum
 
     from byoc_proxy.sip.dialog import Dialog, Routing
+    from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request, Response
     from byoc_proxy.sip.outputs import Event
@@ -38,6 +40,7 @@ class Stack(Protocol):
     alarms: Alarms
 
     def new_branch(self) -> str: ...
+    def new_cnonce(self) -> str: ...
     def new_ticket(self) -> int: ...
     def emit(self, event: Event) -> None: ...
     def send_request(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction: ...
@@ -55,12 +58,15 @@ class Session(Machine):
         "_offer_ticket",
         "_offered_bare",
         "_pending",
+        "_proofs",
+        "_proven",
         "_reoffer",
         "_tickets",
         "_unacked",
         "_unacknowledged",
         "call_id",
         "contact",
+        "credentials",
         "dialog",
         "flow",
         "listener",
@@ -77,6 +83,7 @@ class Session(Machine):
         self.contact = contact
         self.dialog: Dialog | None = None
         self.routing: Routing = "auto"
+        self.credentials: Credentials | None = None  # for whoever challenges a request of ours
         self.listener: Callable[[Event], None] | None = None
         self._interval = T1
         self._unacknowledged: tuple[ServerTransaction, Response] | None = None  # our 2xx, until its ACK
@@ -87,6 +94,8 @@ class Session(Machine):
         self._offered_bare = False  # ... which carried no offer
         self._tickets: dict[str, int] = {}  # branch of our other in-dialog requests -> ticket
         self._pending: list[ServerTransaction] = []  # their other requests that wait for an answer
+        self._proofs: dict[str, Proof] = {}  # branch of our challenged requests -> what they answered
+        self._proven: Fields = ()  # the answers of our re-INVITE, for its ACK
         super().__init__(stack.alarms, now)
 
     def route(self, routing: Routing) -> None:
@@ -171,7 +180,7 @@ class Session(Machine):
 
     def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         method, status = transaction.request.method, response.status
-        if status < 200 or method == "CANCEL":
+        if status < 200 or method == "CANCEL" or self._proves(transaction, response, now):
             return
         if method == "BYE":
             self.feed(Input.BYE_DONE, response, now)
@@ -214,6 +223,7 @@ class Session(Machine):
 
     def send_reinvite(self, asked: tuple[int, str, bytes, Fields], now: float) -> None:
         self._offer_ticket, _, body, _ = asked
+        self._proven = ()
         self._offered_bare = not body
         self._send_asked(asked, now)
 
@@ -328,15 +338,39 @@ class Session(Machine):
 
     def _acknowledge(self, response: Response, body: bytes) -> None:
         number = response.cseq[0]
-        headers = [*self.credentials(), *_typed(body, ())]
+        headers = [*self.proven(), *_typed(body, ())]
         self._ack = self._established.request(
             "ACK", self.stack.new_branch(), cseq=number, headers=headers, body=body
         )
         self._repeat_ack()
 
-    def credentials(self) -> Fields:
+    def proven(self) -> Fields:
         """What the ACK of a 2xx repeats of its INVITE (§13.2.2.4, §22.1)."""
-        return ()
+        return self._proven
+
+    def _proves(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
+        """A challenged request is sent again with the answer, to whom asked for it (§22.2); True when it is.
+
+        Somebody who only wants out says BYE again, and nothing else.
+        """
+        request, branch = transaction.request, transaction.key[0]
+        proof = self._proofs.pop(branch, None)
+        if response.status not in {401, 407} or self.credentials is None or self.dialog is None:
+            return False
+        if request.method != "BYE" and self.state in {State.CLOSING, State.OVER}:
+            return False
+        proof = proof or Proof(self.credentials)
+        if not proof.takes(response, request.method, request.uri_text, self.stack.new_cnonce()):
+            return False
+        headers = [*without_proof(request.headers), *proof.fields]
+        again = self.dialog.request(request.method, self.stack.new_branch(), headers=headers, body=request.body)
+        sent = self.stack.send_request(again, transaction.flow, self, now).key[0]
+        self._proofs[sent] = proof
+        if branch in self._tickets:
+            self._tickets[sent] = self._tickets.pop(branch)
+        if request.method == "INVITE":
+            self._proven = proof.fields
+        return True
 
     def _repeat_ack(self) -> None:
         if self._ack is not None:

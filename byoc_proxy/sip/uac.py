@@ -114,7 +114,7 @@ class UacSession(Session):
         fork = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
         first = response.to_tag not in self._forks
         self._forks |= {response.to_tag}
-        end_fork(self.stack, fork, response.cseq[0], self, now, bye=first, credentials=self.credentials())
+        end_fork(self.stack, fork, response.cseq[0], self, now, bye=first, credentials=self.proven())
 
     def leave(self) -> None:
         """The session is over: its INVITE may stay, with as little as it needs."""
@@ -123,7 +123,9 @@ class UacSession(Session):
             self.invite.user = Aftermath(self.stack, flow, self._ack, self.dialog.remote_tag, self._forks)
             self.invite.settle()
 
-    def credentials(self) -> Fields:
+    def proven(self) -> Fields:
+        if self._proven:
+            return self._proven
         headers = self.invite.request.headers
         return [(name, value) for key, name, value in headers if key in CREDENTIALS]
 

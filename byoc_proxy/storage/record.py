@@ -17,7 +17,8 @@ _NAMES: Final = {"caller": "from", "called": "to", "caller_raw": "from_raw", "ca
 class AttemptRecord:
     """One INVITE to one address of one target, or the reason why there was none.
 
-    `caller` and `called` are the numbers as they were sent to the carrier.
+    `caller` and `called` are the numbers as they were sent to the carrier, `username` is the account that answered
+    its challenge.
     """
 
     call_sid: str
@@ -31,6 +32,7 @@ class AttemptRecord:
     call_id: str | None = None
     caller: str = ""
     called: str = ""
+    username: str | None = None
     outcome: str = "pending"
     status: int | None = None
     reason: str = ""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from byoc_proxy.sip.dialog import Routing
+    from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.uri import SipUri
     from byoc_proxy.trunk.identity import IdentityHeader, TrustIdentity
 
@@ -173,7 +174,7 @@ class ConnectionPolicy:
     """Where outbound calls go. `failover_stop_codes` replaces the default list of final codes when given.
 
     `no_reply_timeout`: "if there is no response to an INVITE, go to the next IP after 4 seconds".
-    `ring_no_progress_timeout`: how long a lone 100 Trying is believed.
+    `ring_no_progress_timeout`: how long a lone 100 Trying is believed. `credentials` are for who challenges.
     """
 
     sid: ConnectionPolicySid
@@ -184,6 +185,7 @@ class ConnectionPolicy:
     follow_redirects: bool = False
     ring_no_progress_timeout: float = 10.0
     no_reply_timeout: float = 4.0
+    credentials: Credentials | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

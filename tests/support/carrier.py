@@ -82,6 +82,7 @@ class Carrier:
         self.sent_by = ""
         self.silent = False
         self.obstinate = False  # does not react to CANCEL
+        self.bye_challenge = ""  # what a BYE without credentials hears
         self.stream = 0
         self._numbers = itertools.count(1)
         self._new_calls: asyncio.Queue[CarrierCall] = asyncio.Queue()
@@ -348,6 +349,10 @@ class CarrierCall:
         if request.method == "INVITE":
             self.invite = request
             self.target = uri_in(request.headers.get("contact") or "") or self.target
+        elif (
+            request.method == "BYE" and self.carrier.bye_challenge and "proxy-authorization" not in request.headers
+        ):
+            self.responds(407, headers=[f"Proxy-Authenticate: {self.carrier.bye_challenge}"], to=request)
         elif request.method == "BYE":
             self.responds(200, to=request)
         elif request.method == "CANCEL" and not self.carrier.obstinate:
