@@ -57,9 +57,12 @@ ALL_TIMERS = 200.0  # several times 64*T1: an INVITE, its CANCEL and what follow
 
 @pytest_asyncio.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """The stage of a scenario, empty until `starts`; the proxy must have kept nothing when all is over."""
+    """The stage of a scenario, empty until `starts`; the proxy must have kept nothing when all is over, and
+    told no far end anything of another.
+    """
     scene = Scene(tmp_path)
     yield scene
     if scene.is_running:
         await asyncio.sleep(ALL_TIMERS)
         assert scene.leftovers() == []
+        assert scene.leaks() == []

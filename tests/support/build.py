@@ -28,6 +28,7 @@ from byoc_proxy.storage.store import MemoryStore
 from byoc_proxy.trunk.model import stable_sid
 from tests.support.carrier import ANSWER, DIALLED, OFFER, PROXY, Carrier, CarrierCall
 from tests.support.customer import Customer
+from tests.support.leaks import leaks
 
 __all__ = ["ANSWER", "DIALLED", "OFFER", "PROXY", "Carrier", "CarrierCall", "Scene", "sdp"]
 
@@ -183,6 +184,10 @@ class Scene:
     @property
     def now(self) -> float:
         return asyncio.get_running_loop().time()
+
+    def leaks(self) -> list[str]:
+        """What one far end could learn of another from the heads of all messages that the proxy sent."""
+        return leaks(self.network.log, {wire.local[0] for wire in self.wires})
 
     def leftovers(self) -> list[str]:
         """What the proxy still keeps, and what went wrong unseen."""
