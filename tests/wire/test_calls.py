@@ -93,25 +93,34 @@ async def test_a_call_changes_its_transport_on_the_way(
     assert uas.report.successful == 1, uas.report.errors + uas.report.messages
 
 
-@pytest.mark.parametrize("transport", ["u1", "t1"])
+@pytest.mark.parametrize(
+    ("mode", "transport"),
+    [
+        pytest.param("u1", "u1", id="one UDP socket"),
+        pytest.param("un", "u1", id="a UDP socket for each call"),
+        pytest.param("t1", "t1", id="one TCP connection"),
+        pytest.param("tn", "t1", id="a TCP connection for each call"),
+    ],
+)
 async def test_sipps_own_caller_and_callee_reach_a_domain_by_its_static_address(
-    tmp_path: Path, transport: Transport
+    tmp_path: Path, mode: str, transport: Transport
 ) -> None:
     # `sipp -sn uac` writes the address that it sends to into the Request-URI
-    callee_port, caller_port = (free_port(host, transport) for host in ("127.0.0.20", "127.0.0.2"))
-    document = configuration(f"sip:127.0.0.20:{callee_port}{SUFFIX[transport]}")
+    port = free_port("127.0.0.20", transport)
+    document = configuration(f"sip:127.0.0.20:{port}{SUFFIX[transport]}")
     document["accounts"]["acme"] |= {"static_ip": True, "interconnect": ["127.0.0.0/8"]}
     document["domains"]["acme"]["static_ips"] = ["127.0.0.10"]
-    sipp = installed("sipp", "sip-tester")
-    common = ("-nostdin", "-t", transport, "-timeout", "20", "-trace_err")
-    callee = (sipp, "-sn", "uas", "-i", "127.0.0.20", "-p", str(callee_port), *common)
-    caller = (sipp, "-sn", "uac", "-i", "127.0.0.2", "-p", str(caller_port), "-m", "5", "-d", "50", *common)
-    async with daemon(tmp_path, document) as proxy, program(tmp_path / "uas", *callee) as uas:
-        await uas.listening([(PROTOCOLS[transport], "127.0.0.20", callee_port)])
-        code, said = await run(tmp_path / "uac", *caller, f"{proxy.udp[0]}:{proxy.udp[1]}")
+    sipp = (installed("sipp", "sip-tester"), "-nostdin", "-timeout", "20", "-trace_err", "-max_socket", "100")
+    callee = ("-sn", "uas", "-t", transport, "-i", "127.0.0.20", "-p", str(port))
+    caller = ("-sn", "uac", "-t", mode, "-i", "127.0.0.2", "-m", "5", "-d", "50")
+    async with daemon(tmp_path, document) as proxy, program(tmp_path / "uas", *sipp, *callee) as uas:
+        await uas.listening([(PROTOCOLS[transport], "127.0.0.20", port)])
+        code, said = await run(tmp_path / "uac", *sipp, *caller, f"{proxy.udp[0]}:{proxy.udp[1]}")
         records = await proxy.records(5)
     assert code == 0, said
     assert [record["status"] for record in records] == ["completed"] * 5
+    sources = {record["source"] for record in records}
+    assert len(sources) == (5 if mode.endswith("n") else 1)
 
 
 async def test_a_caller_behind_a_nat_is_answered_where_it_spoke_from_and_by_the_socket_it_spoke_to(
