@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy import __version__
+from byoc_proxy.call.evidence import spelt
 from byoc_proxy.call.lines import Lines
+from byoc_proxy.call.prober import Prober
 from byoc_proxy.call.screen import Screen
 from byoc_proxy.call.services import Services
 from byoc_proxy.call.switchboard import Switchboard
@@ -23,16 +25,18 @@ from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.digest_server import DigestServer
 from byoc_proxy.sip.transaction import TIMEOUT
 from byoc_proxy.trunk.directory import Directories
-from byoc_proxy.trunk.origination import RestingAddresses
+from byoc_proxy.trunk.health import State, Watchlist
 from byoc_proxy.webhook.client import Webhooks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from enum import StrEnum
 
     from byoc_proxy.call.services import Resolver as CallResolver
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.sip.outputs import Dropped
     from byoc_proxy.storage.store import CallStore
+    from byoc_proxy.trunk.health import Watch, WatchedTarget
     from byoc_proxy.webhook.transport import Transport
 
 NODE: Final = "a"  # the first letter of every tag, branch and Call-ID: which node a message belongs to
@@ -87,21 +91,27 @@ class Node:
             connect_timeout=settings.webhooks.connect_timeout,
             total_timeout=settings.webhooks.total_timeout,
         )
-        self.switchboard.serve(
-            Services(
-                self.endpoint,
-                self.directories,
-                webhooks,
-                world.resolver,
-                RestingAddresses(),
-                lines,
-                world.records,
-                world.hex_digits,
-                world.wall,
-                world.draw,
-                world.log,
-            )
+        self.health = Watchlist(self._address_changed)
+        self.health.follow(loaded.directory, self.endpoint.now)
+        self.services = Services(
+            self.endpoint,
+            self.directories,
+            webhooks,
+            world.resolver,
+            self.health,
+            lines,
+            world.records,
+            world.hex_digits,
+            world.wall,
+            world.draw,
+            world.log,
         )
+        self.switchboard.serve(self.services)
+        self.prober = Prober(self.services)
+
+    def start(self) -> None:
+        """Ask carriers whether they are there, once the wires are open."""
+        self.prober.follow()
 
     def reload(self, loaded: Loaded) -> None:
         """Put a new snapshot and new TLS files in force. Calls and connections in progress keep what they have.
@@ -110,11 +120,13 @@ class Node:
         """
         self.listeners.renew(loaded)
         changes = self.directories.replace(loaded.directory)
+        self.prober.follow()
         self.log.info("config.reloaded", version=self.directories.version, changes=changes)
 
     async def stop(self, grace: float) -> None:
         """Refuse new calls, give the live ones `grace` seconds, hang up the rest, let the wire wind down."""
         self.log.info("node.draining", calls=len(self.switchboard.calls), grace=grace)
+        await self.prober.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace + TIMEOUT) as self._patience:
                 await self.switchboard.drain(grace)
@@ -130,6 +142,20 @@ class Node:
         if patience is not None:
             self.log.warning("node.hurrying", calls=len(self.switchboard.calls))
             patience.reschedule(self.endpoint.now)
+
+    def _address_changed(self, watched: WatchedTarget, watch: Watch, left: StrEnum) -> None:
+        facts = {
+            "address": spelt(watch.hop),
+            "was": left,
+            "cause": watch.last[1].text if watch.last else "",
+            "target": watched.target.friendly_name,
+            "target_sid": watched.target.sid,
+            "policy_sid": watched.policy.sid,
+        }
+        if watch.state is State.DOWN:
+            self.log.warning("address.down", **facts)
+        else:
+            self.log.info("address.state", state=watch.state, **facts)
 
     def _dropped(self, dropped: Dropped) -> None:
         self.log.debug("message.dropped", reason=dropped.reason, source=dropped.flow.remote)

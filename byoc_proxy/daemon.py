@@ -10,9 +10,11 @@ import socket
 import time
 from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.app import Node, World
+from byoc_proxy.call.outlook import targets_report
 from byoc_proxy.config.load import ConfigProblems
 from byoc_proxy.health import health_served
 from byoc_proxy.net.dns import Resolver
@@ -67,10 +69,13 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
         node = Node(loaded, World(http, resolver, records, log))
         try:
             node.listeners.open(loaded)
+            node.start()
             if settings.health is not None:
                 # until the very end: a draining node says so
-                place = health_served(settings.health.host, settings.health.port, node.switchboard)
-                await open_for_good.enter_async_context(place)
+                place = settings.health
+                report = partial(targets_report, node.services)
+                served = health_served(place.host, place.port, node.switchboard, report)
+                await open_for_good.enter_async_context(served)
             calm_collector()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)

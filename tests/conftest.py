@@ -63,6 +63,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     scene = Scene(tmp_path)
     yield scene
     if scene.is_running:
+        await scene.node.prober.stop()
         await asyncio.sleep(ALL_TIMERS)
         assert scene.leftovers() == []
         assert scene.leaks() == []

@@ -13,7 +13,8 @@ from byoc_proxy.config.load import ConfigProblems, Loaded, load
 from byoc_proxy.config.schema import InstallationSection, ProcessSection
 from byoc_proxy.config.settings import Listener
 from byoc_proxy.sip.digest import Algorithm, Ha1
-from byoc_proxy.trunk.model import SipDomain, stable_sid
+from byoc_proxy.trunk.health import rules_of
+from byoc_proxy.trunk.model import HealthRules, SipDomain, stable_sid
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "config.example.yaml"
 
@@ -111,6 +112,36 @@ def test_the_example_shows_every_key_of_the_process_and_the_installation() -> No
 
 def test_the_example_is_yaml_for_any_other_reader() -> None:
     assert set(yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))) >= {"base_domain", "listeners", "trunks"}
+
+
+def test_a_target_inherits_each_key_of_health_that_it_does_not_write(read: Read) -> None:
+    loaded = read("""
+        connection_policies:
+          carriers:
+            health: {mode: options, interval: 30, misses: 2}
+            targets:
+              - {target: "sip:a.example"}
+              - {target: "sip:b.example", health: {interval: 90, answers: 3}}
+              - {target: "sip:c.example", health: off}
+              - {target: "sip:d.example", health: {mode: off}}
+    """)
+    (policy,) = loaded.resources.connection_policies
+    assert [rules_of(policy, target) for target in policy.targets] == [
+        HealthRules("options", 30.0, 2),
+        HealthRules("options", 90.0, 2, 3),
+        HealthRules("off", 30.0, 2),
+        HealthRules("off", 30.0, 2),
+    ]
+
+
+def test_without_a_word_about_health_no_options_are_sent(read: Read) -> None:
+    (policy,) = read("connection_policies: {carriers: {health: }}").resources.connection_policies
+    assert policy.health == HealthRules("passive", 60.0, 3, 1, 4.0)
+
+
+def test_a_mode_alone_is_enough(read: Read) -> None:
+    (policy,) = read("connection_policies: {carriers: {health: options}}").resources.connection_policies
+    assert policy.health == HealthRules("options")
 
 
 def test_resources_become_records_that_refer_to_each_other(read: Read) -> None:
@@ -376,6 +407,28 @@ ONE_MISTAKE = {
     "half a client key pair": (
         "tls_client: {certificate: byoc.yaml}",
         "4:1: tls_client: needs both certificate and private_key, or neither",
+    ),
+    "a mode of health that is not there": (
+        "connection_policies: {c: {health: {mode: ping}}}",
+        "4:36: connection_policies.c.health.mode: must be 'options', 'passive' or 'off'",
+    ),
+    "a key of health that is not there": (
+        "connection_policies: {c: {health: {intervall: 30}}}",
+        "4:36: connection_policies.c.health.intervall: unknown key; did you mean 'interval'?",
+    ),
+    "an interval of no time": (
+        "connection_policies: {c: {targets: [{target: 'sip:a.example', health: {interval: 0.5}}]}}",
+        "4:72: connection_policies.c.targets.0.health.interval: must be greater than or equal to 1",
+    ),
+    "a timeout of OPTIONS as long as the interval, which is the policy's": (
+        (
+            "connection_policies: {c: {health: {mode: options, interval: 10},"
+            " targets: [{target: 'sip:a.example', health: {timeout: 10}}]}}"
+        ),
+        (
+            "4:111: connection_policies.c.targets.0.health.timeout: "
+            "10 is not shorter than the interval of 10; make it shorter"
+        ),
     ),
     "a short digest secret": (
         "digest_secret: hunter2",

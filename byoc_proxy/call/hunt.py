@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from byoc_proxy.call.evidence import in_words, of_call, spelt
 from byoc_proxy.call.leg import Leg, Stage
 from byoc_proxy.call.lines import Full
 from byoc_proxy.net.wire import Unreachable as WireUnreachable
 from byoc_proxy.sip.digest_client import Proof
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.storage.record import AttemptRecord
+from byoc_proxy.trunk.health import Evidence
 from byoc_proxy.trunk.origination import Destination, redirected_to
 from byoc_proxy.trunk.verdicts import (
     FinalResponse,
@@ -117,23 +119,20 @@ class Hunt:
         return True
 
     async def _run(self) -> Leg | None:
-        resting: list[tuple[Destination, Hop]] = []
+        passed_over: list[tuple[Destination, Hop]] = []
         given_up: str | None = None  # the target whose other regions are not worth trying
         for destination in self.quarry.destinations:
             if destination.target.sid == given_up:
                 continue
-            fresh, asleep = self._services.resting.split(
-                await self._locate(destination), self._services.endpoint.now
-            )
-            resting += [(destination, hop) for hop in asleep]
-            step = await self._try_each(destination, fresh)
+            hops = await self._locate(destination)
+            step = await self._try_each(destination, hops, passed_over)
             if step in (Next.DONE, Next.STOP):
                 return self.leg
             if step is Next.NEXT_TARGET:
                 given_up = destination.target.sid
-        if not any(record.address for record in self._own_attempts()):
-            # better a slow call than none: everything rests, so nothing may rest
-            for destination, hop in resting:
+        if passed_over and not any(record.address for record in self._own_attempts()):
+            self._journal.decided("every address rests or is down: all are tried")
+            for destination, hop in passed_over:
                 if await self._try_each(destination, [hop]) in (Next.DONE, Next.STOP):
                     break
         return self.leg
@@ -142,23 +141,55 @@ class Hunt:
         attempts = self._journal.record.attempts
         return [record for record in attempts if record.call_sid == self.quarry.call_sid]
 
-    async def _locate(self, destination: Destination) -> list[Hop]:
+    async def _locate(self, destination: Destination, *, redirected: bool = False) -> list[Hop]:
+        health = self._services.health
         try:
-            return await self._services.resolver.locate(destination.uri)
+            hops = await self._services.resolver.locate(destination.uri)
         except NotLocated as error:
+            if not redirected:
+                health.not_located(destination, str(error))
             record = self._begin(destination, None)
             self._finish(record, Unresolved(str(error)))
             return []
+        if not redirected:
+            health.located(destination, hops, self._services.endpoint.now)
+        return hops
 
-    async def _try_each(self, destination: Destination, hops: Sequence[Hop], *, redirected: bool = False) -> Next:
-        """The addresses of one destination in turn; what to do after the last one tried."""
+    def _has_obstacle(self, destination: Destination, hop: Hop) -> bool:
+        """Whether to pass an address over; the record says why."""
+        services = self._services
+        now = services.endpoint.now
+        obstacle = services.health.obstacle(destination, hop, now)
+        if obstacle is None:
+            return False
+        self._journal.decided(f"{spelt(hop)} passed over: {in_words(obstacle, services.wall() - now)}")
+        return True
+
+    async def _try_each(
+        self,
+        destination: Destination,
+        hops: Sequence[Hop],
+        passed_over: list[tuple[Destination, Hop]] | None = None,
+        *,
+        redirected: bool = False,
+    ) -> Next:
+        """The addresses of one destination in turn; what to do after the last one tried.
+
+        Those with an obstacle go to `passed_over`; without that list all are tried.
+        """
         for hop in hops:
+            if passed_over is not None and self._has_obstacle(destination, hop):
+                passed_over.append((destination, hop))
+                continue
             record = self._begin(destination, hop)
             leg, outcome = await self._attempt(destination, hop, record)
             step = self._finish(record, outcome, leg, redirected)
             if step.rest:
                 now = self._services.endpoint.now
-                self._services.resting.rest(hop, now + step.rest, now)
+                self._services.health.resting.rest(hop, now + step.rest, now)
+                self._journal.tell(
+                    "address.resting", address=record.address, seconds=step.rest, status=record.status
+                )
             if step.then is Next.DONE:
                 self.leg = leg
             if step.then is Next.FOLLOW and leg is not None:
@@ -176,37 +207,37 @@ class Hunt:
         if uri is None:
             return Next.NEXT_TARGET
         elsewhere = Destination(destination.target, uri, destination.region)
-        return await self._try_each(elsewhere, await self._locate(elsewhere), redirected=True)
+        return await self._try_each(elsewhere, await self._locate(elsewhere, redirected=True), redirected=True)
 
     async def _attempt(
         self, destination: Destination, hop: Hop, record: AttemptRecord
     ) -> tuple[Leg | None, Outcome]:
         endpoint = self._services.endpoint
-        if endpoint.is_own(hop):
-            return None, Unreachable("the target is this proxy itself")
         try:
             flow = await endpoint.reach(hop)
         except WireUnreachable as error:
+            self._services.health.tell(destination, hop, Evidence("miss", "call", str(error)), endpoint.now)
             return None, Unreachable(str(error))
-        leg, outcome = await self._invite(destination.uri, flow, record)
+        leg, outcome = await self._invite(destination, hop, flow, record)
         credentials = self.quarry.credentials
         if credentials is not None:
             proof = Proof(credentials)
             while self._proves(proof, leg, destination.uri):
                 # to the same address and connection: another server would not know the nonce
                 record.username = credentials.username
-                leg, outcome = await self._invite(destination.uri, flow, record, proof.fields, again=leg)
+                leg, outcome = await self._invite(destination, hop, flow, record, proof.fields, again=leg)
         return leg, outcome
 
     async def _invite(
         self,
-        uri: SipUri,
+        destination: Destination,
+        hop: Hop,
         flow: Flow,
         record: AttemptRecord,
         authorization: tuple[tuple[str, str], ...] = (),
         again: Leg | None = None,
     ) -> tuple[Leg, Outcome]:
-        outgoing: OutgoingInvite = self.quarry.intent.invite(uri, authorization)
+        outgoing: OutgoingInvite = self.quarry.intent.invite(destination.uri, authorization)
         leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
         if self.quarry.trunk is not None:
             leg.belongs_to(self.quarry.trunk)
@@ -216,17 +247,21 @@ class Hunt:
         leg.on_late = lambda response: self._journal.late(record, response)
         outcome: Outcome | None = None
         try:
-            outcome = await self._outcome(leg)
+            outcome = await self._outcome(leg, destination, hop)
             self._journal.decided(leg.detour)
             return leg, outcome
         finally:
             if leg.answer is None or outcome is None:
                 leg.hang_up()
 
-    async def _outcome(self, leg: Leg) -> Outcome:
+    async def _outcome(self, leg: Leg, destination: Destination, hop: Hop) -> Outcome:
         """The two clocks: 4 s for any sign of life, then a while for the first ring. After that, the caller's."""
-        policy = self.quarry.policy
-        if not await leg.beyond(Stage.SILENT, policy.no_reply_timeout):
+        policy, endpoint = self.quarry.policy, self._services.endpoint
+        started = endpoint.now
+        lives = await leg.beyond(Stage.SILENT, policy.no_reply_timeout)
+        now = endpoint.now
+        self._services.health.tell(destination, hop, of_call(leg, round(now - started, 4)), now)
+        if not lives:
             return Silence()
         if not await leg.beyond(Stage.HEARD, policy.ring_no_progress_timeout):
             return NoProgress()
@@ -250,7 +285,7 @@ class Hunt:
             policy_sid=quarry.policy.sid or None,
             target_sid=destination.target.sid or None,
             region=destination.region,
-            address=f"{hop.transport} {hop.address}:{hop.port}" if hop else None,
+            address=spelt(hop) if hop else None,
             caller=quarry.intent.caller,
             called=destination.uri.decoded_user or quarry.intent.number,
             duration=self._services.endpoint.now,  # the start, until it is finished

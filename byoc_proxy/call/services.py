@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.uri import SipUri
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.trunk.directory import Directories
-    from byoc_proxy.trunk.origination import RestingAddresses
+    from byoc_proxy.trunk.health import Watchlist
     from byoc_proxy.webhook.client import Webhooks
 
 
@@ -32,7 +32,7 @@ class Services:
     directories: Directories
     webhooks: Webhooks
     resolver: Resolver
-    resting: RestingAddresses
+    health: Watchlist
     lines: Lines
     records: CallStore
     token: Callable[[], str]

@@ -21,6 +21,7 @@ from byoc_proxy.config.schema import (
     CredentialListEntry,
     DomainEntry,
     Entry,
+    HealthRulesSection,
     PolicyEntry,
     Section,
     TrunkEntry,
@@ -39,6 +40,7 @@ from byoc_proxy.trunk.model import (
     CredentialList,
     CredentialListSid,
     CredentialSid,
+    HealthRules,
     Installation,
     IpAccessControlList,
     IpAccessControlListSid,
@@ -308,11 +310,12 @@ class ResourceReader:
             targets = tuple(
                 ConnectionPolicyTarget(
                     TargetSid(stable_sid("NE", key, str(at), str(item.target))),
-                    item.friendly_name or str(item.target),
+                    item.friendly_name or str(item.target.with_user(item.target.user).without_headers()),
                     item.target,
                     item.priority,
                     item.weight,
                     item.enabled,
+                    _health(entry.health, item.health) if item.health is not None else None,
                 )
                 for at, item in enumerate(entry.targets)
             )
@@ -326,6 +329,7 @@ class ResourceReader:
                 entry.ring_no_progress_timeout,
                 entry.no_reply_timeout,
                 _credentials(entry.credentials),
+                _health(entry.health),
             )
 
     def _stop_codes(self, path: Path, texts: tuple[str, ...] | None) -> frozenset[int] | None:
@@ -356,6 +360,14 @@ def _credentials(section: CredentialsSection | None) -> Credentials | None:
     if section is None:
         return None
     return Credentials(section.username, section.password.get_secret_value(), section.realm)
+
+
+def _health(*sections: HealthRulesSection) -> HealthRules:
+    """The rules of the last section that has each key, else the default."""
+    written: dict[str, Any] = {}
+    for section in sections:
+        written |= section.model_dump(exclude_none=True)
+    return HealthRules(**written)
 
 
 def _is_weak(password: str) -> bool:

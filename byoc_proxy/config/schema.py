@@ -279,6 +279,14 @@ class AccessControlListEntry(Entry):
     addresses: tuple[Annotated[AddressEntry, BeforeValidator(_cidr_alone)], ...] = ()
 
 
+def _no_as_off(value: Any) -> Any:
+    return "off" if value is False else value  # YAML 1.1 reads `off` as a boolean
+
+
+def _mode_alone(value: Any) -> Any:
+    return {"mode": value} if isinstance(value, str) or value is False else value
+
+
 class CredentialEntry(Section):
     username: UserName
     password: Secret | None = None
@@ -300,12 +308,26 @@ class CredentialListEntry(Entry):
     credentials: tuple[CredentialEntry, ...] = ()
 
 
+class HealthRulesSection(Section):
+    """The keys that are written; `trunk.model.HealthRules` has the defaults of the others."""
+
+    mode: Annotated[Literal["options", "passive", "off"], BeforeValidator(_no_as_off)] | None = None
+    interval: Annotated[Seconds, Field(ge=1, le=3600)] | None = None
+    misses: Annotated[Count, Field(ge=1, le=100)] | None = None
+    answers: Annotated[Count, Field(ge=1, le=100)] | None = None
+    timeout: Annotated[Seconds, Field(le=32)] | None = None
+
+
+HealthEntry = Annotated[HealthRulesSection, BeforeValidator(_mode_alone)]
+
+
 class TargetEntry(Section):
     target: Target
     friendly_name: Text255 = ""
     priority: Annotated[Count, Field(ge=0, le=MOST_PRIORITY)] = 10
     weight: Annotated[Count, Field(ge=1, le=MOST_WEIGHT)] = 10
     enabled: bool = True
+    health: HealthEntry | None = None
 
 
 class CredentialsSection(Section):
@@ -322,3 +344,4 @@ class PolicyEntry(Entry):
     ring_no_progress_timeout: Seconds = 10.0
     no_reply_timeout: Seconds = 4.0
     credentials: CredentialsSection | None = None
+    health: HealthEntry = HealthRulesSection()

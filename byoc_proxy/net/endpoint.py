@@ -112,7 +112,12 @@ class Endpoint:
     # --- what the legs ask ---------------------------------------------------------------------------------
 
     async def reach(self, hop: Hop, terms: TlsTerms | None = None) -> Flow:
-        """A flow to `hop` from the first listener that can; `Unreachable` when none can. `terms` are for TLS."""
+        """A flow to `hop` from the first listener that can; `Unreachable` when none can, or it is ourselves.
+
+        `terms` are for TLS.
+        """
+        if self.is_own(hop):
+            raise Unreachable("the target is this proxy itself")
         cause: Unreachable | None = None
         for wire in self.wires:
             if wire.transport == hop.transport and (":" in wire.local[0]) == (":" in hop.address):

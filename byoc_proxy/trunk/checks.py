@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ConnectionPolicy,
         ConnectionPolicyTarget,
         CredentialList,
+        HealthRules,
         IpAccessControlList,
         Resources,
         SipDomain,
@@ -43,6 +44,7 @@ VERIFY_WARNINGS: Final = {
     "chain": "is chain: whoever has a certificate of a trusted authority may pose as a carrier; set it to full",
     "off": "is off: whoever is on the way may pose as a carrier; set it to full",
 }
+COURTEOUS_INTERVAL: Final = 10.0  # seconds between two OPTIONS; SBCs are known to ban who asks more often
 _LABEL: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _TRANSPORTS: Final = (None, "udp", "tcp", "tls")
 
@@ -244,8 +246,11 @@ class _Rules:
         path: Path = ("connection_policies", policy.sid)
         if len(policy.targets) > MOST_TARGETS:
             yield Finding((*path, "targets"), f"{len(policy.targets)} targets; at most {MOST_TARGETS} are allowed")
+        yield from _health_faults(policy.health, (*path, "health"))
         for at, target in enumerate(policy.targets):
             yield from self._target(target, (*path, "targets", at))
+            if target.health is not None:
+                yield from _health_faults(target.health, (*path, "targets", at, "health"))
         for code in sorted(policy.failover_stop_codes or ()):
             if not 300 <= code <= 699:
                 yield Finding((*path, "failover_stop_codes"), f"{code} is not a failure code (300 to 699)")
@@ -262,6 +267,16 @@ class _Rules:
             yield Finding((*path, "priority"), f"{target.priority} is out of range; use 0 to 65535, 0 first")
         if not 1 <= target.weight <= MOST_WEIGHT:
             yield Finding((*path, "weight"), f"{target.weight} is out of range; use 1 to 65535")
+
+
+def _health_faults(rules: HealthRules, path: Path) -> Iterator[Finding]:
+    if rules.interval < 1:
+        yield Finding((*path, "interval"), f"{rules.interval:g} is too short; use 1 second or more")
+    if rules.misses < 1 or rules.answers < 1:
+        yield Finding(path, "misses and answers are counted from 1")
+    if rules.mode == "options" and not 0 < rules.timeout < rules.interval:
+        text = f"{rules.timeout:g} is not shorter than the interval of {rules.interval:g}; make it shorter"
+        yield Finding((*path, "timeout"), text)
 
 
 def _sections(rows: Resources) -> Iterator[tuple[str, Iterable[_Named]]]:
@@ -346,6 +361,21 @@ def _unwise_policy(policy: ConnectionPolicy) -> Iterator[Finding]:
             ("connection_policies", policy.sid, "targets"),
             "no target is enabled: calls over this policy fail",
         )
+    path: Path = ("connection_policies", policy.sid)
+    yield from _unwise_health(policy.health, (*path, "health"))
+    for at, target in enumerate(policy.targets):
+        if target.health is not None and target.health != policy.health:
+            yield from _unwise_health(target.health, (*path, "targets", at, "health"))
+
+
+def _unwise_health(rules: HealthRules, path: Path) -> Iterator[Finding]:
+    if rules.mode == "options" and rules.interval < COURTEOUS_INTERVAL:
+        text = (
+            f"OPTIONS every {rules.interval:g} s: many carriers want {COURTEOUS_INTERVAL:g} s or more between them"
+        )
+        yield Finding((*path, "interval"), text)
+    if rules.mode != "off" and rules.misses == 1:
+        yield Finding((*path, "misses"), "one lost packet takes an address out of use; 2 or more are wiser")
 
 
 def _unwise_trunk(trunk: ByocTrunk) -> Iterator[Finding]:

@@ -35,6 +35,7 @@ TargetSid = NewType("TargetSid", str)  # NE…
 
 HttpMethod = Literal["GET", "POST"]
 UnknownDomain = Literal["drop", "404"]
+HealthMode = Literal["options", "passive", "off"]
 
 
 def stable_sid(prefix: str, *key_parts: str) -> str:
@@ -158,8 +159,26 @@ class CredentialList:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthRules:
+    """How the addresses of a target are watched (`trunk.health`): by OPTIONS, by what calls meet, or not at all.
+
+    `interval`: between two OPTIONS to an address; with `passive`, how long calls leave a dead one alone. `misses`
+    in a row take an address out, `answers` in a row bring it back. `timeout`: of one OPTIONS.
+    """
+
+    mode: HealthMode = "passive"
+    interval: float = 60.0
+    misses: int = 3
+    answers: int = 1
+    timeout: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionPolicyTarget:
-    """One entry point into a carrier. The host of `target` may hold `{region}` (see `trunk.origination`)."""
+    """One entry point into a carrier. The host of `target` may hold `{region}` (see `trunk.origination`).
+
+    `health` None: as the policy has it.
+    """
 
     sid: TargetSid
     friendly_name: str
@@ -167,6 +186,7 @@ class ConnectionPolicyTarget:
     priority: int = 10
     weight: int = 10
     enabled: bool = True
+    health: HealthRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +206,7 @@ class ConnectionPolicy:
     ring_no_progress_timeout: float = 10.0
     no_reply_timeout: float = 4.0
     credentials: Credentials | None = field(default=None, repr=False)
+    health: HealthRules = HealthRules()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Where an outbound call may go, in order: policy to destinations, destinations to addresses.
 
-All of it is a function of (policy, region order, DNS answers, resting addresses, random draw), so that a dry
-run (`route`) prints exactly what a call would do. What an attempt's outcome leads to is `trunk.verdicts`.
+All of it is a function of (policy, region order, DNS answers, random draw), so that a dry run (`route`) prints
+exactly what a call would do. What an attempt's outcome leads to is `trunk.verdicts`, which addresses a call passes
+over is `trunk.health`.
 
 RFC 2782 (weighted draw without replacement), RFC 3263 (target to addresses, in `sip.locate`).
 """
@@ -15,7 +16,7 @@ from byoc_proxy.sip.locate import LookupFailed, NotLocated, by_priority_then_wei
 from byoc_proxy.sip.uri import NameAddr, SipUri, UriError, split_commas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from byoc_proxy.sip.locate import Answer, Hop, Query
     from byoc_proxy.trunk.model import ConnectionPolicy, ConnectionPolicyTarget
@@ -65,7 +66,7 @@ def destinations(
     return [
         destination
         for target in by_priority_then_weight(enabled, draw)
-        for destination in _in_regions(target, region_order)
+        for destination in in_regions(target, region_order)
     ]
 
 
@@ -102,36 +103,8 @@ def redirected_to(contacts: str, is_ours: Callable[[str], bool]) -> SipUri | Non
     return uri.without_headers()
 
 
-class RestingAddresses:
-    """Addresses that asked to be left alone for a while. Times are those of one monotonic clock, in seconds.
-
-    Shared by all calls of a node: what one call learnt from a 503 the next one knows.
-    """
-
-    __slots__ = ("_until",)
-
-    def __init__(self) -> None:
-        self._until: dict[tuple[str, str, int], float] = {}
-
-    def rest(self, hop: Hop, until: float, now: float) -> None:
-        """Let an address rest, at least as long as was asked before; forgets those that have woken."""
-        self._until = {key: end for key, end in self._until.items() if end > now}
-        key = _key(hop)
-        self._until[key] = max(until, self._until.get(key, until))
-
-    def is_resting(self, hop: Hop, now: float) -> bool:
-        return self._until.get(_key(hop), now) > now
-
-    def split(self, hops: Iterable[Hop], now: float) -> tuple[list[Hop], list[Hop]]:
-        """(fresh, resting), each in the given order. Try the resting ones only if nothing at all is fresh."""
-        fresh: list[Hop] = []
-        resting: list[Hop] = []
-        for hop in hops:
-            (resting if self.is_resting(hop, now) else fresh).append(hop)
-        return fresh, resting
-
-
-def _in_regions(target: ConnectionPolicyTarget, region_order: Sequence[str]) -> list[Destination]:
+def in_regions(target: ConnectionPolicyTarget, region_order: Sequence[str]) -> list[Destination]:
+    """One destination, or one for each region where the target's host names `{region}`, in the given order."""
     uri = target.target
     if REGION_TOKEN not in uri.host:
         return [Destination(target, uri)]
@@ -152,8 +125,3 @@ def _located(uri: SipUri, draw: Callable[[], float], answers: Mapping[Query, Ans
     except StopIteration as finished:
         hops: list[Hop] = finished.value
         return hops
-
-
-def _key(hop: Hop) -> tuple[str, str, int]:
-    """An address rests under whichever name it was found."""
-    return hop.transport, hop.address, hop.port

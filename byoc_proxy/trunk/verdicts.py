@@ -91,7 +91,11 @@ class Next(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One row: `when` in words, the outcome it is for and what follows. `cancel`: a CANCEL is due first."""
+    """One row: `when` in words, the outcome it is for and what follows. `cancel`: a CANCEL is due first.
+
+    `rest`: the Retry-After of this response is about the address (RFC 3261 §20.33: of 500 and 503 alone; others say
+    when the called party is back), and without one it rests so many seconds. None: it never rests.
+    """
 
     when: str
     outcome: type[Outcome]
@@ -99,7 +103,7 @@ class Verdict:
     then: Next
     code: int | None = ATTEMPT_FAILED
     cancel: bool = False
-    rests: bool = False
+    rest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,8 @@ VERDICTS: Final[tuple[Verdict, ...]] = (
     Verdict("answered", FinalResponse, _codes(200, 299), Next.DONE, None),
     Verdict("redirected", FinalResponse, _codes(300, 399), Next.NEXT_TARGET),
     Verdict("the number or the user refuses", FinalResponse, _REFUSED_BY_USER, Next.STOP),
-    Verdict("overloaded", FinalResponse, _codes(503), Next.NEXT_ADDRESS, rests=True),
+    Verdict("overloaded", FinalResponse, _codes(503), Next.NEXT_ADDRESS, rest=DEFAULT_REST),
+    Verdict("failed over there", FinalResponse, _codes(500), Next.NEXT_TARGET, rest=0.0),
     Verdict("timed out over there", FinalResponse, _codes(408), Next.NEXT_ADDRESS),
     Verdict(
         "credentials wanted",
@@ -172,14 +177,15 @@ def judge(outcome: Outcome, policy: ConnectionPolicy, *, pinned: bool = False, r
     row = verdict_for(outcome)
     if row.then in (Next.WAIT, Next.PIN, Next.DONE):
         return Step(row.then)
-    if pinned:
-        return Step(Next.STOP, 0.0, row.code, row.cancel)
     if not isinstance(outcome, FinalResponse):
-        return Step(row.then, 0.0, row.code, row.cancel)
+        return Step(Next.STOP if pinned else row.then, 0.0, row.code, row.cancel)
+    if pinned:
+        return Step(Next.STOP, asked_rest(outcome) or 0.0, row.code)  # it rests if it asks to, and only then
     then = _by_policy(outcome.status, row.then, policy)
     if then is Next.NEXT_TARGET and outcome.status < 400 and policy.follow_redirects and not redirected:
         then = Next.FOLLOW
-    return Step(then, _rest(outcome) if row.rests else 0.0, row.code)
+    asked = asked_rest(outcome)
+    return Step(then, row.rest or 0.0 if asked is None else asked, row.code)
 
 
 def _by_policy(status: int, usual: Next, policy: ConnectionPolicy) -> Next:
@@ -191,10 +197,13 @@ def _by_policy(status: int, usual: Next, policy: ConnectionPolicy) -> Next:
     return Next.NEXT_TARGET if usual is Next.STOP else usual
 
 
-def _rest(response: FinalResponse) -> float:
-    """RFC 3261 §21.5.4: a 503 may say when to come back. Bounded: one header cannot bench a carrier."""
-    if response.retry_after is None:
-        return DEFAULT_REST
+def asked_rest(response: FinalResponse) -> float | None:
+    """How long a response asks its address to be left alone (RFC 3261 §21.5.4); None when it does not.
+
+    Bounded: one header cannot bench a carrier.
+    """
+    if response.retry_after is None or verdict_for(response).rest is None:
+        return None
     return min(max(response.retry_after, 0.0), LONGEST_REST)
 
 

@@ -110,6 +110,7 @@ class Scene:
         self.node = Node(loaded, world)
         self.is_running = True
         self.wires += [listen(self.network, listener, self.node.endpoint) for listener in loaded.settings.listeners]
+        self.node.start()
 
     def configured(self, changes: str = "") -> Loaded:
         """A configuration, by way of a file as in real life."""

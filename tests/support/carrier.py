@@ -83,6 +83,7 @@ class Carrier:
         self.silent = False
         self.obstinate = False  # does not react to CANCEL
         self.bye_challenge = ""  # what a BYE without credentials hears
+        self.to_options: tuple[int, Sequence[str]] | None = None  # what OPTIONS outside of a call hears
         self.stream = 0
         self._numbers = itertools.count(1)
         self._new_calls: asyncio.Queue[CarrierCall] = asyncio.Queue()
@@ -166,6 +167,9 @@ class Carrier:
             call = CarrierCall.invited(self, message, self._tag(next(self._numbers)))
             self.calls_by_id[message.call_id] = call
             self._new_calls.put_nowait(call)
+        elif isinstance(message, Request) and message.method == "OPTIONS" and self.to_options is not None:
+            status, headers = self.to_options
+            CarrierCall(self, message.call_id, self._tag(0), "").responds(status, b"", headers, to=message)
         elif isinstance(message, Request):
             self.network.faults.append(f"{self.name} got {what(message)} for a call that it does not have")
 

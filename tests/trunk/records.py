@@ -17,6 +17,7 @@ from byoc_proxy.trunk.model import (
     CredentialList,
     CredentialListSid,
     CredentialSid,
+    HealthRules,
     Installation,
     IpAccessControlList,
     IpAccessControlListSid,
@@ -79,9 +80,16 @@ def credentials(*users: str, sid: CredentialListSid = SBCS) -> CredentialList:
     return CredentialList(sid, ACME, "SBCs", tuple(held))
 
 
-def target(uri: str, priority: int = 10, weight: int = 10, *, enabled: bool = True) -> ConnectionPolicyTarget:
+def target(
+    uri: str,
+    priority: int = 10,
+    weight: int = 10,
+    *,
+    enabled: bool = True,
+    health: HealthRules | None = None,
+) -> ConnectionPolicyTarget:
     sid = TargetSid(stable_sid("NE", uri))
-    return ConnectionPolicyTarget(sid, uri, read_target(uri), priority, weight, enabled)
+    return ConnectionPolicyTarget(sid, uri, read_target(uri), priority, weight, enabled, health)
 
 
 def policy(*targets: ConnectionPolicyTarget, **fields: Any) -> ConnectionPolicy:

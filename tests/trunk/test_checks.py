@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from byoc_proxy.trunk.checks import Finding, problems, warnings
-from byoc_proxy.trunk.model import AccountSid, Resources, stable_sid
+from byoc_proxy.trunk.model import AccountSid, HealthRules, Resources, stable_sid
 from tests.trunk.records import (
     BASE,
     INSTALLATION,
@@ -205,6 +205,21 @@ ALLOWED = {
 }
 
 
+FAULTS = {
+    "OPTIONS wait no longer than until the next": (HealthRules("options", 10.0, timeout=10.0), "10 is not shorter"),
+    "an interval has a length": (HealthRules(interval=0.0), "0 is too short; use 1 second or more"),
+    "no miss is no reason": (HealthRules(misses=0), "counted from 1"),
+    "no answer is no reason": (HealthRules(answers=0), "counted from 1"),
+}
+
+
+@pytest.mark.parametrize(("rules", "words"), FAULTS.values(), ids=FAULTS.keys())
+def test_rules_of_health_must_make_sense_in_a_policy_and_in_a_target(rules: HealthRules, words: str) -> None:
+    for carriers in (policy(target("sip:a.example"), health=rules), policy(target("sip:a.example", health=rules))):
+        found = problems(resources(connection_policies=(carriers,)))
+        assert [words in str(finding) for finding in found] == [True]
+
+
 @pytest.mark.parametrize("rows", ALLOWED.values(), ids=ALLOWED.keys())
 def test_allowed(rows: Resources) -> None:
     assert problems(rows) == []
@@ -234,6 +249,14 @@ UNWISE = {
     "all targets are disabled": (
         resources(connection_policies=(policy(target("sip:a.example", enabled=False)),)),
         "no target is enabled",
+    ),
+    "OPTIONS every few seconds annoy a carrier": (
+        resources(connection_policies=(policy(target("sip:a.example"), health=HealthRules("options", 5.0)),)),
+        "health.interval: OPTIONS every 5 s: many carriers want 10 s or more between them",
+    ),
+    "one lost packet takes a target out": (
+        resources(connection_policies=(policy(target("sip:a.example", health=HealthRules(misses=1))),)),
+        "targets.0.health.misses: one lost packet takes an address out of use",
     ),
     "nobody answers the trunk of a domain": (
         resources(trunks=(trunk(voice_url=None),)),

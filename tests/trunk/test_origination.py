@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byoc_proxy.sip.locate import Hop, LookupFailed, Query, Srv
+from byoc_proxy.sip.locate import LookupFailed, Query, Srv
 from byoc_proxy.sip.uri import UriError
 from byoc_proxy.trunk.origination import (
-    RestingAddresses,
     destinations,
     read_target,
     redirected_to,
@@ -153,31 +152,3 @@ def test_a_dry_run_lists_every_address_in_the_order_of_a_call() -> None:
 def test_a_dry_run_with_the_same_seed_is_the_same_run() -> None:
     carriers = policy(*(target(f"sip:192.0.2.{at}", 10, at) for at in range(1, 9)))
     assert route(carriers, REGIONS, Random(7).random, {}) == route(carriers, REGIONS, Random(7).random, {})
-
-
-def hop(address: str, name: str = "gw.example") -> Hop:
-    return Hop("UDP", address, 5060, name)
-
-
-def test_an_address_rests_under_whichever_name_it_was_found_until_its_time() -> None:
-    resting = RestingAddresses()
-    resting.rest(hop("192.0.2.1"), until=130.0, now=100.0)
-    assert resting.is_resting(hop("192.0.2.1", "other.example"), 129.9) is True
-    assert resting.is_resting(hop("192.0.2.1"), 130.0) is False
-    assert resting.is_resting(hop("192.0.2.2"), 110.0) is False
-
-
-def test_a_shorter_rest_does_not_end_a_longer_one() -> None:
-    resting = RestingAddresses()
-    resting.rest(hop("192.0.2.1"), until=400.0, now=100.0)
-    resting.rest(hop("192.0.2.1"), until=130.0, now=100.0)
-    assert resting.is_resting(hop("192.0.2.1"), 399.0) is True
-
-
-def test_resting_addresses_are_set_apart_in_their_order() -> None:
-    resting = RestingAddresses()
-    resting.rest(hop("192.0.2.1"), until=130.0, now=100.0)
-    resting.rest(hop("192.0.2.3"), until=130.0, now=100.0)
-    hops = [hop(f"192.0.2.{at}") for at in (3, 2, 1)]
-    assert resting.split(hops, 110.0) == ([hops[1]], [hops[0], hops[2]])
-    assert resting.split(hops, 130.0) == (hops, [])

@@ -47,6 +47,7 @@ ROWS: dict[str, tuple[Outcome, Step]] = {
     "503 without Retry-After: next address, 30 s of rest": (final(503), Step(Next.NEXT_ADDRESS, 30.0, FAILED)),
     "503 with Retry-After: next address, as long as asked": (final(503, 7), Step(Next.NEXT_ADDRESS, 7.0, FAILED)),
     "503 with a long Retry-After: 300 s at most": (final(503, 86400), Step(Next.NEXT_ADDRESS, 300.0, FAILED)),
+    "500 with Retry-After: next target, rests as long": (final(500, 20), Step(Next.NEXT_TARGET, 20.0, FAILED)),
     "408: next address": (final(408), Step(Next.NEXT_ADDRESS, 0.0, FAILED)),
     "401: next target, the carrier wants credentials": (final(401), Step(Next.NEXT_TARGET, 0.0, 32106)),
     "407: next target, the carrier wants credentials": (final(407), Step(Next.NEXT_TARGET, 0.0, 32106)),
@@ -104,6 +105,18 @@ def test_a_policy_replaces_the_list_of_codes_that_stop_the_hunt() -> None:
 
 def test_a_503_that_stops_the_hunt_still_lets_its_address_rest() -> None:
     assert judge(final(503, 12), policy(failover_stop_codes=frozenset({503}))).rest == 12.0
+
+
+@pytest.mark.parametrize(("status", "rest"), [(503, 45.0), (500, 45.0), (480, 0.0), (486, 0.0), (600, 0.0)])
+def test_an_address_that_asks_for_rest_after_ringing_gets_it_and_a_busy_user_is_no_busy_address(
+    status: int, rest: float
+) -> None:
+    assert judge(final(status, 45), POLICY, pinned=True).rest == rest
+
+
+@pytest.mark.parametrize("status", [404, 413, 480, 486, 502, 504, 600, 603])
+def test_the_retry_after_of_other_responses_is_about_the_called_party(status: int) -> None:
+    assert judge(final(status, 45), POLICY).rest == 0.0
 
 
 def test_a_retry_after_in_the_past_asks_for_no_rest() -> None:
