@@ -68,7 +68,7 @@ class Dialog:
         local = f"{request.headers.get('to')};tag={local_tag}"
         dialog = cls(request.call_id, local, local_tag, request.headers.get("from") or "", request.from_tag)
         dialog.remote_cseq = request.cseq[0]
-        dialog.route_set = request.listed("record-route")  # §12.1.1: in the order of the request
+        dialog.route_set = _routes(request)  # §12.1.1: in the order of the request
         dialog.contact = contact
         dialog.flow = flow
         dialog.refresh_target(request)
@@ -80,7 +80,7 @@ class Dialog:
         remote = response.headers.get("to") or ""
         dialog = cls(request.call_id, request.headers.get("from") or "", request.from_tag, remote, response.to_tag)
         dialog.local_cseq = request.cseq[0]
-        dialog.route_set = response.listed("record-route")[::-1]  # §12.1.2: in reverse order
+        dialog.route_set = _routes(response)[::-1]  # §12.1.2: in reverse order
         dialog.contact = contact
         dialog.flow = flow
         dialog.remote_target = request.uri_text  # until a Contact says better
@@ -169,6 +169,14 @@ class Dialog:
         # remote target moves to the end of the routes
         router = str(first.without_headers()) if first is not None else _address(self.route_set[0])
         return router, [*self.route_set[1:], f"<{self.remote_target}>"]
+
+
+def _routes(message: Request | Response) -> list[str]:
+    """The Record-Routes; none when they cannot be read: then the far end is reached where its Contact says."""
+    try:
+        return message.record_routes
+    except UriError:
+        return []
 
 
 def _address(value: str) -> str:

@@ -66,7 +66,7 @@ def _inspect_invite(request: Request) -> Refusal | None:
 def _syntax_fault(request: Request) -> str | None:
     """A fault in a header that the session will rely on (RFC 4475 §3.1.2): a reason phrase, or None."""
     try:
-        _ = (request.from_, request.to, request.uri, request.contacts, request.via)
+        _ = (request.from_, request.to, request.uri, request.contacts, request.via, request.record_routes)
     except (UriError, HeaderError) as error:
         return " ".join(str(error).split())[:100].encode("ascii", "replace").decode("ascii")
     return None

@@ -185,6 +185,15 @@ class Message:
         return uri if isinstance(uri, SipUri) else None
 
     @property
+    def record_routes(self) -> list[str]:
+        """Every Record-Route as written, in order (§20.30); `UriError` when one is no way to a SIP element."""
+        routes = self.listed("record-route")
+        for route in routes:
+            if not isinstance(NameAddr.parse(route).uri, SipUri):
+                raise UriError(f"not a route: {route[:80]!r}")
+        return routes
+
+    @property
     def content_type(self) -> str:
         """The media type in lower case without parameters; empty when the header is absent."""
         value = self.headers.get("content-type")

@@ -71,6 +71,9 @@ class SipUri:
         scheme, userinfo, host, port, params, headers = match.groups()
         if port is not None and int(port) > 65535:
             raise UriError(f"port {port} is out of range in {text[:80]!r}")
+        if userinfo is None and "@" in text:
+            # parameters must escape it (§25.1): another reader would look for the host behind it
+            raise UriError(f"a stray @ in {text[:80]!r}")
         user, password = userinfo, None
         if userinfo is not None and ":" in userinfo:
             user, _, password = userinfo.partition(":")

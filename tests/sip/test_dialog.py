@@ -54,6 +54,16 @@ def test_the_caller_routes_ack_and_bye_along_the_reversed_record_routes(
     assert routing(requests(lab, "BYE")[0]) == expected
 
 
+@pytest.mark.parametrize("route", ["s :spUi<erB@h>", "<sip:p;lr", "<tel:1>", "<sip:p;lr>, <sip:>"])
+def test_a_route_set_that_cannot_be_read_is_none(route: str) -> None:
+    lab = Lab()
+    session = lab.call()
+    lab.answers(200, f"Record-Route: {route}", f"Contact: <{TARGET}>")
+    session.hang_up(1.0)
+    lab.flush()
+    assert routing(requests(lab, "BYE")[0]) == (TARGET, [])
+
+
 @pytest.mark.parametrize(("travel", "expected"), ROUTE_SETS)
 def test_the_callee_routes_bye_along_the_record_routes_as_they_came(
     travel: tuple[str, ...], expected: tuple[str, list[str]]
@@ -116,7 +126,7 @@ def test_the_route_set_is_frozen_when_the_dialog_is_made() -> None:
         ("sip:bob@1234", "", ("127.0.0.2", 5060)),
         ("sip:bob@[1::2::3]", "", ("127.0.0.2", 5060)),
         (TARGET, "<sip:proxy.example;lr>", ("127.0.0.2", 5060)),
-        (TARGET, "<sips:broken", ("127.0.0.2", 5060)),
+        (TARGET, "<sips:broken", ("127.0.0.9", 5090)),
     ],
 )
 def test_on_udp_an_in_dialog_request_goes_to_a_numeric_next_hop_or_back_to_the_source(

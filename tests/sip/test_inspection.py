@@ -42,6 +42,9 @@ def test_a_method_we_do_not_serve_is_told_which_ones_we_do() -> None:
         (("m: <sip:a@h",), "sip:bob@h", OFFER, 400),
         (("m: <sip:a@h>, <sip:b@h>;;",), "sip:bob@h", OFFER, 400),
         (("m: *",), "sip:bob@h", OFFER, None),
+        (("Record-Route: sip:p;lr",), "sip:bob@h", OFFER, None),
+        (("Record-Route: s :spUi<erB@h>",), "sip:bob@h", OFFER, 400),
+        (("Record-Route: <sip:p;lr>, <tel:1>",), "sip:bob@h", OFFER, 400),
         ((), "sip:bob@h", b"", None),
     ],
 )

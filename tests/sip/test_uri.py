@@ -210,6 +210,13 @@ def test_what_is_no_name_addr_is_refused(text: str) -> None:
         NameAddr.parse(text)
 
 
+def test_a_second_at_sign_leaves_no_doubt_where_the_host_is() -> None:
+    # an @ in a parameter must be escaped (§25.1); with an empty user part it would move the host
+    with pytest.raises(UriError):
+        SipUri.parse("sip:evil.example;x=a@b@good.example")
+    assert SipUri.parse("sip:u@good.example;x=a@b").host == "good.example"
+
+
 def test_a_control_character_in_a_display_name_becomes_a_space() -> None:
     for text in ('"Bell\tA" <sip:a@h>', '"Bell\\\x00A" <sip:a@h>', "Bell\tA <sip:a@h>"):
         assert NameAddr.parse(text).display_name == "Bell A"
