@@ -17,7 +17,9 @@ pytestmark = pytest.mark.wire
         pytest.param("uac_hung_up.xml", "uas_hangup.xml", 0, id="a call is ended by the callee"),
         pytest.param("uac_held.xml", "uas_reinvite.xml", 0, id="a call is put on hold by the callee"),
         pytest.param("uac_late_offer.xml", "uas_late_offer.xml", 0, id="the callee makes the offer"),
-        pytest.param("uac_early_media.xml", "uas_early_media.xml", 0, id="an announcement is heard before the answer"),
+        pytest.param(
+            "uac_early_media.xml", "uas_early_media.xml", 0, id="an announcement is heard before the answer"
+        ),
         pytest.param("uac_cancel.xml", "uas_ringing_forever.xml", 0, id="a call is given up while it rings"),
         pytest.param("uac_refused.xml", "uas_refuse.xml", 486, id="a busy callee is heard"),
         pytest.param("uac_refused.xml", "uas_refuse.xml", 503, id="a failing callee is heard"),

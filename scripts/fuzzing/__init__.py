@@ -1,0 +1,1 @@
+"""scripts/fuzz: coverage-guided fuzzing of everything that reads what strangers send."""
