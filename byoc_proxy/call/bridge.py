@@ -66,7 +66,7 @@ class Bridge:
 
     def _relay_offer(self, event: Requested, here: Leg, there: Leg) -> None:
         """A re-INVITE (§14). Without a body the far side is asked for the offer, and our ACK brings the answer."""
-        bare = not event.request.body
+        bare = not event.request.sdp
 
         def answered(response: Response | None) -> None:
             if response is None:
@@ -75,9 +75,9 @@ class Bridge:
                 return
             if bare and 200 <= response.status < 300:
                 here.on_acked = lambda ack: _pass_answer(ack, here, there)
-            here.reply(event.transaction, *_answer(response))
+            here.reply(event.transaction, response.status, response.sdp if response.status < 300 else b"")
 
-        there.offer(event.request.body, answered)
+        there.offer(event.request.sdp, answered)
 
 
 def _pass_answer(ack: Request, here: Leg, there: Leg) -> None:

@@ -257,7 +257,7 @@ class Call:
         self.journal.stage("progress")
         if response.sdp and sole:
             self.journal.stage("ringing")
-            self.leg.progress(response.status, response.body)
+            self.leg.progress(response.status, response.sdp)
         elif response.status != 183:
             self.ring()
 

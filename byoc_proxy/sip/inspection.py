@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from byoc_proxy.sip.body import SDP, is_beyond_us
 from byoc_proxy.sip.headers import HeaderError
 from byoc_proxy.sip.uri import SipUri, UriError
 
@@ -12,10 +13,9 @@ if TYPE_CHECKING:
 
 ALLOWED: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")
 EXTENSIONS: Final[frozenset[str]] = frozenset()  # option tags that we support when required (§20.32)
-BODY_TYPES: Final = frozenset({"application/sdp"})
 
 ALLOW: Final = ("Allow", ", ".join(ALLOWED))
-ACCEPT: Final = ("Accept", ", ".join(sorted(BODY_TYPES)))
+ACCEPT: Final = ("Accept", f"{SDP}, multipart/mixed")
 CAPABILITIES: Final = (
     ALLOW,
     ACCEPT,
@@ -56,7 +56,8 @@ def inspect(request: Request) -> Refusal | None:
 def _inspect_invite(request: Request) -> Refusal | None:
     if request.max_forwards == 0:
         return Refusal(483)  # the call would have to go one hop further (§16.3)
-    if request.body and request.content_type not in BODY_TYPES:
+    headers = request.headers
+    if is_beyond_us(headers.get("content-type") or "", headers.get("content-disposition") or "", request.body):
         return Refusal(415, None, (ACCEPT,))  # §8.2.3
     if request.body and request.headers.get("content-encoding") not in (None, "identity"):
         return Refusal(415, None, (("Accept-Encoding", "identity"),))

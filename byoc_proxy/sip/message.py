@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from byoc_proxy.sip.body import media_type, session_description
 from byoc_proxy.sip.headers import HeaderError, Headers, Via
 from byoc_proxy.sip.uri import NameAddr, SipUri, Uri, UriError, parse_uri, split_commas
 
@@ -196,13 +197,12 @@ class Message:
     @property
     def content_type(self) -> str:
         """The media type in lower case without parameters; empty when the header is absent."""
-        value = self.headers.get("content-type")
-        return value.partition(";")[0].strip().lower() if value else ""
+        return media_type(self.headers.get("content-type") or "")
 
     @property
     def sdp(self) -> bytes:
-        """The body when it is `application/sdp`, else empty."""
-        return self.body if self.body and self.content_type == "application/sdp" else b""
+        """The session description in the body, alone or beside other parts; empty when there is none."""
+        return session_description(self.headers.get("content-type") or "", self.body) if self.body else b""
 
     def listed(self, key: str) -> list[str]:
         """Every value of a comma-separated header, over all its lines, in order (§7.3.1)."""

@@ -470,3 +470,17 @@ async def test_a_second_call_to_a_carrier_uses_the_connection_that_is_there(scen
         call, there = await scene.talking()
         await end(call, there)
     assert len(scene.network.streams) == 1
+
+
+async def test_of_a_multipart_invite_the_callee_gets_the_session_description_alone(scene: Scene) -> None:
+    # SIP-I (ITU-T Q.1912.5): a switch adds the ISUP message that it came from
+    scene.starts()
+    isup = b"Content-Type: application/ISUP\r\nContent-Disposition: signal;handling=optional\r\n\r\n\x01\x00"
+    body = b"--e\r\nContent-Type: application/sdp\r\n\r\n" + OFFER + b"\r\n--e\r\n" + isup + b"\r\n--e--\r\n"
+    call, there = await scene.talking(
+        scene.caller.calls(body=body, headers=["Content-Type: multipart/mixed;boundary=e"])
+    )
+    assert there.invite.body == OFFER
+    assert there.invite.content_type == "application/sdp"
+    call.hangs_up()
+    await there.receives("BYE")

@@ -18,7 +18,7 @@ async def test_options_from_a_listed_address_is_answered_with_all_that_a_peer_wa
     }
     assert said == {
         "contact": "<sip:192.0.2.1:5060>",
-        "accept": "application/sdp",
+        "accept": "application/sdp, multipart/mixed",
         "accept-encoding": "identity",
         "accept-language": "en",
     }

@@ -77,7 +77,7 @@ async def test_options_is_200_with_allow_when_ready_and_503_when_draining(scene:
     scene.starts()
     response = await scene.caller.asks("OPTIONS").hears(200, "OPTIONS")
     assert "INVITE" in (response.headers.get("allow") or "")
-    assert response.headers.get("accept") == "application/sdp"
+    assert response.headers.get("accept") == "application/sdp, multipart/mixed"
     call, there = await scene.talking()
     stopping = asyncio.create_task(scene.node.stop(30))
     await scene.settled()

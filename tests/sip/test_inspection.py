@@ -60,7 +60,7 @@ def test_a_body_of_another_type_is_refused_with_what_we_accept() -> None:
     assert isinstance(message, Request)
     refusal = inspect(message)
     assert refusal is not None
-    assert (refusal.status, refusal.headers) == (415, (("Accept", "application/sdp"),))
+    assert (refusal.status, refusal.headers) == (415, (("Accept", "application/sdp, multipart/mixed"),))
 
 
 def test_an_invite_without_hops_left_is_refused_but_a_probe_is_answered() -> None:
