@@ -65,7 +65,7 @@ async def test_an_options_names_the_server_and_us_and_nobodys_number(scene: Scen
     assert asked.uri_text == "sip:198.51.100.1:5060"
     assert asked.headers.get("to") == "<sip:198.51.100.1:5060>"
     assert (asked.headers.get("from") or "").startswith("<sip:sip.example.test>;tag=")
-    assert asked.headers.get("accept") == "application/sdp"
+    assert asked.headers.get("accept") == "application/sdp, multipart/mixed"
     assert asked.headers.get("contact") == "<sip:192.0.2.1:5060>"
     assert (asked.max_forwards, asked.cseq, asked.body) == (70, (1, "OPTIONS"), b"")
 
