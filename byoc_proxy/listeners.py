@@ -34,7 +34,9 @@ class TlsFiles:
             for listener in loaded.settings.listeners
             if listener.transport == "TLS"
         }
-        self.client = ClientTls(loaded.settings.tls_client)
+        targets = (target for policy in loaded.resources.connection_policies for target in policy.targets)
+        terms = (target.tls for target in targets if target.tls is not None)
+        self.client = ClientTls(loaded.settings.tls_client, terms)
 
 
 class Listeners:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from byoc_proxy.call.evidence import in_words, of_call, spelt
 from byoc_proxy.call.leg import Leg, Stage
 from byoc_proxy.call.lines import Full
+from byoc_proxy.call.passage import Passage, TooLarge, find_passage
 from byoc_proxy.net.wire import Unreachable as WireUnreachable
 from byoc_proxy.sip.digest_client import Proof
 from byoc_proxy.sip.locate import NotLocated
@@ -213,11 +214,27 @@ class Hunt:
         self, destination: Destination, hop: Hop, record: AttemptRecord
     ) -> tuple[Leg | None, Outcome]:
         endpoint = self._services.endpoint
+        outgoing = self.quarry.intent.invite(destination.uri)
         try:
-            flow = await endpoint.reach(hop)
+            way: Passage | None = await find_passage(endpoint, hop, destination.target, outgoing)
+        except TooLarge as error:
+            return None, Unreachable(str(error))  # which says nothing about the far end
         except WireUnreachable as error:
             self._services.health.tell(destination, hop, Evidence("miss", "call", str(error)), endpoint.now)
             return None, Unreachable(str(error))
+        leg: Leg | None = None
+        outcome: Outcome = Unreachable("no way")
+        while way is not None:
+            record.address, record.size, record.remark = way.address, way.size, way.remark
+            leg, outcome = await self._ask(destination, way.taken_to(hop), way.flow, record)
+            # §18.1.1: a far end that takes the connection and resets it has no SIP over TCP
+            way = way.in_fragments(outcome.cause) if isinstance(outcome, Unreachable) else None
+        return leg, outcome
+
+    async def _ask(
+        self, destination: Destination, hop: Hop, flow: Flow, record: AttemptRecord
+    ) -> tuple[Leg, Outcome]:
+        """One INVITE, and those that answer a challenge to it."""
         leg, outcome = await self._invite(destination, hop, flow, record)
         credentials = self.quarry.credentials
         if credentials is not None:
@@ -312,6 +329,8 @@ class Hunt:
             called=record.called,
             outcome=record.outcome,
             status=record.status,
+            size=record.size,
+            remark=record.remark,
             seconds=record.duration,
             then=step.then.name.lower(),
         )

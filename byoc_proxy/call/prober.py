@@ -84,7 +84,7 @@ class Prober:
                     watch = self._services.health.watch(destination, hop, now)
                     if watch is not None:
                         watch.next_probe = now + seconds
-                        group.create_task(self._probe(destination.uri, watch))
+                        group.create_task(self._probe(destination, watch))
                     await asyncio.sleep(seconds / len(places))
                 if not places:
                     await asyncio.sleep(seconds)
@@ -105,15 +105,15 @@ class Prober:
                 places.setdefault(hop, destination)
         return [(destination, hop) for hop, destination in places.items()]
 
-    async def _probe(self, uri: SipUri, watch: Watch) -> None:
+    async def _probe(self, destination: Destination, watch: Watch) -> None:
         services, hop = self._services, watch.hop
         started = services.endpoint.now
         if services.health.resting.until(hop, started) is not None:
             return
         try:
             async with asyncio.timeout(watch.rules.timeout):
-                flow = await services.endpoint.reach(hop)
-                response = await services.endpoint.ask("OPTIONS", self._options(uri), flow)
+                flow = await services.endpoint.reach(hop, destination.target.tls)
+                response = await services.endpoint.ask("OPTIONS", self._options(destination.uri), flow)
         except TimeoutError:
             text = f"no reply to OPTIONS within {watch.rules.timeout:g} s"
             watch.take(Evidence("miss", "options", text), services.endpoint.now)

@@ -41,11 +41,11 @@ def validated(model: type[_M], value: Any, path: Path, problems: list[Problem], 
         return None
 
 
-def salvaged(model: type[_M], value: Any, wrong: Collection[object]) -> _M | None:
+def salvaged(model: type[_M], value: Any, wrong: Collection[object], context: Any = None) -> _M | None:
     """`value` without the keys that were found wrong, so that the rest can be judged; None if that is no use."""
     if not isinstance(value, dict):
         return None
-    return validated(model, {key: item for key, item in value.items() if key not in wrong}, (), [])
+    return validated(model, {key: item for key, item in value.items() if key not in wrong}, (), [], context)
 
 
 def suggestion(word: str, known: Iterable[str]) -> str:

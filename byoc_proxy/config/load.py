@@ -93,6 +93,7 @@ class _Judge:
         self._path = path
         self._document = document
         self._raw: dict[str, Any] = document.value
+        self._context = {"directory": path.resolve().parent}
         self._problems: list[Problem] = []
         self._warnings: list[Problem] = []
 
@@ -100,7 +101,7 @@ class _Judge:
         self._unknown_keys()
         installation = self._installation()
         settings = self._settings()
-        entries = read_entries(self._raw, self._problems)
+        entries = read_entries(self._raw, self._problems, self._context)
         directory = None
         if installation is not None:
             reader = ResourceReader(entries, installation)
@@ -142,8 +143,7 @@ class _Judge:
 
     def _settings(self) -> Settings | None:
         part = self._part(ProcessSection.model_fields)
-        context = {"directory": self._path.resolve().parent}
-        section = validated(ProcessSection, part, (), self._problems, context)
+        section = validated(ProcessSection, part, (), self._problems, self._context)
         if section is None:
             return None
         settings = read_settings(section)

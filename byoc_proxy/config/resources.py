@@ -24,10 +24,12 @@ from byoc_proxy.config.schema import (
     HealthRulesSection,
     PolicyEntry,
     Section,
+    TargetTlsSection,
     TrunkEntry,
 )
 from byoc_proxy.sip.digest import Ha1
 from byoc_proxy.sip.digest_client import Credentials
+from byoc_proxy.sip.flow import TlsTerms
 from byoc_proxy.trunk.model import (
     Account,
     AccountSid,
@@ -104,8 +106,8 @@ class Entries:
 SECTIONS: Final = tuple(section.name for section in fields(Entries) if section.name != "broken")
 
 
-def read_entries(raw: Mapping[str, Any], problems: list[Problem]) -> Entries:
-    """Validate every entry of every resource section by itself."""
+def read_entries(raw: Mapping[str, Any], problems: list[Problem], context: Mapping[str, Any]) -> Entries:
+    """Validate every entry of every resource section by itself; `context` is that of `explain.validated`."""
     broken: set[tuple[str, str]] = set()
 
     def section(name: str, model: type[_E]) -> dict[str, _E]:
@@ -118,10 +120,10 @@ def read_entries(raw: Mapping[str, Any], problems: list[Problem]) -> Entries:
             if not _KEY.fullmatch(key):
                 problems.append(((name, key), "is not a key; use letters, digits, dashes, dots, underscores"))
             before = len(problems)
-            entry = validated(model, item, (name, key), problems)
+            entry = validated(model, item, (name, key), problems, context)
             if entry is None:
                 wrong = {path[2] for path, _ in problems[before:] if len(path) > 2}
-                entry = None if wrong & _SEEN_BY_OTHERS else salvaged(model, item, wrong)
+                entry = None if wrong & _SEEN_BY_OTHERS else salvaged(model, item, wrong, context)
             if entry is None:
                 broken.add((name, key))
             else:
@@ -316,6 +318,8 @@ class ResourceReader:
                     item.weight,
                     item.enabled,
                     _health(entry.health, item.health) if item.health is not None else None,
+                    item.udp_oversize,
+                    _terms(item.tls),
                 )
                 for at, item in enumerate(entry.targets)
             )
@@ -368,6 +372,13 @@ def _health(*sections: HealthRulesSection) -> HealthRules:
     for section in sections:
         written |= section.model_dump(exclude_none=True)
     return HealthRules(**written)
+
+
+def _terms(section: TargetTlsSection | None) -> TlsTerms | None:
+    if section is None:
+        return None
+    files = (section.ca_file, section.certificate, section.private_key)
+    return TlsTerms(section.verify or "", (section.name or "").lower(), *(str(file or "") for file in files))
 
 
 def _is_weak(password: str) -> bool:

@@ -6,7 +6,7 @@ resource section. What needs two entries to judge is judged elsewhere (`trunk.ch
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -50,6 +50,7 @@ from byoc_proxy.config.fields import (
 from byoc_proxy.sip.digest import Algorithm
 from byoc_proxy.trunk.checks import MOST_PRIORITY, MOST_WEIGHT
 from byoc_proxy.trunk.identity import IdentityHeader, TrustIdentity
+from byoc_proxy.trunk.model import UdpOversize
 from byoc_proxy.trunk.numbers import Plus
 from byoc_proxy.trunk.relaying import DEFAULT_RELAYED
 
@@ -109,17 +110,27 @@ def _level(value: Any) -> Any:
 VerifyLevel = Annotated[Literal["full", "chain", "off"], BeforeValidator(_level)]
 
 
-class TlsClientSection(Section):
+class TlsFilesSection(Section):
     ca_file: ExistingFile | None = None
-    verify: VerifyLevel = "full"
     certificate: ExistingFile | None = None
     private_key: ExistingFile | None = None
 
     @model_validator(mode="after")
-    def _has_a_pair(self) -> TlsClientSection:
+    def _has_a_pair(self) -> Self:
         if (self.certificate is None) is not (self.private_key is None):
             raise ValueError("needs both certificate and private_key, or neither")
         return self
+
+
+class TlsClientSection(TlsFilesSection):
+    verify: VerifyLevel = "full"
+
+
+class TargetTlsSection(TlsFilesSection):
+    """What is left out is as `tls_client` has it."""
+
+    verify: VerifyLevel | None = None
+    name: Annotated[Text255, Field(min_length=1)] | None = None
 
 
 class DnsSection(Section):
@@ -328,6 +339,14 @@ class TargetEntry(Section):
     weight: Annotated[Count, Field(ge=1, le=MOST_WEIGHT)] = 10
     enabled: bool = True
     health: HealthEntry | None = None
+    udp_oversize: UdpOversize = "tcp"
+    tls: TargetTlsSection | None = None
+
+    @model_validator(mode="after")
+    def _speaks_tls(self) -> Self:
+        if self.tls is not None and self.target.transport != "tls":
+            raise ValueError("tls is for targets over TLS; write ;transport=tls behind the target or remove tls")
+        return self
 
 
 class CredentialsSection(Section):

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from byoc_proxy.net.wire import Unreachable, Wire
+from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.outputs import Dropped, Invited, Over, Send
 from byoc_proxy.sip.uri import bracketed
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from byoc_proxy.sip.core import UserAgentCore
-    from byoc_proxy.sip.flow import Address, Flow, TlsTerms
+    from byoc_proxy.sip.flow import Address, TlsTerms
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Message, Response
     from byoc_proxy.sip.outputs import Event
@@ -43,6 +44,7 @@ class Endpoint:
 
     def __init__(self, core: UserAgentCore, on_dropped: Callable[[Dropped], None]) -> None:
         self.core = core
+        core.stream_beside = self._stream_beside
         self.wires: list[Wire] = []
         self.on_invited: Callable[[Invited], None] | None = None
         self._on_dropped = on_dropped
@@ -127,6 +129,10 @@ class Endpoint:
                     cause = error
         raise cause or Unreachable(f"no {hop.transport} listener can reach {hop.address}")
 
+    def size(self, outgoing: OutgoingInvite, flow: Flow) -> int:
+        """How many bytes the INVITE would have."""
+        return self.core.size(outgoing, flow)
+
     def invite(self, outgoing: OutgoingInvite, flow: Flow, again: Session | None = None) -> UacSession:
         """Send an INVITE. Set the session's `listener` and then call `flush`."""
         return self.core.invite(outgoing, flow, self._loop.time(), again)
@@ -181,6 +187,13 @@ class Endpoint:
             self.core.undeliverable(output.data, f"no {flow.transport} listener", self._loop.time())
         else:
             wire.send(output.data, flow)
+
+    def _stream_beside(self, flow: Flow) -> Flow | None:
+        """TCP to where a UDP flow leads; None without a listener that could carry it."""
+        for wire in self.wires:
+            if wire.transport == "TCP" and (":" in wire.local[0]) == (":" in flow.remote[0]):
+                return Flow("TCP", wire.local, flow.remote, wire.sent_by, tentative=True)
+        return None
 
     def _wire_for(self, flow: Flow) -> Wire | None:
         """A stream's local address is its connection's, not its listener's."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.net.acceptor import Acceptor
 from byoc_proxy.net.connection import Connection, lost_because
 from byoc_proxy.net.tls import failure
-from byoc_proxy.net.wire import Unreachable, with_port
+from byoc_proxy.net.wire import TENTATIVE, Unreachable, with_port
 from byoc_proxy.sip.flow import Flow
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class StreamListener:
         if connection is not None:
             connection.write(data)
             return
-        task = self._connect(_key(flow))
+        task = self._connect(_key(flow), TENTATIVE if flow.tentative else self.limits.connect_timeout)
         task.add_done_callback(lambda done: self._send_after(done, data))
 
     def _send_after(self, task: asyncio.Task[Connection], data: bytes) -> None:
@@ -160,31 +160,31 @@ class StreamListener:
         connection = self._pool.get(key)
         if connection is None:
             # shielded: two calls may share one attempt to connect, and one of them may leave
-            connection = await asyncio.shield(self._connect(key))
+            connection = await asyncio.shield(self._connect(key, self.limits.connect_timeout))
         if connection.flow is None:
             raise Unreachable(connection.fault)
         return connection.flow
 
     # --- connections of ours -------------------------------------------------------------------------------
 
-    def _connect(self, key: PoolKey) -> asyncio.Task[Connection]:
+    def _connect(self, key: PoolKey, patience: float) -> asyncio.Task[Connection]:
         task = self._connecting.get(key)
         if task is None:
-            task = self._loop.create_task(self._open(key))
+            task = self._loop.create_task(self._open(key, patience))
             self._connecting[key] = task
             task.add_done_callback(lambda done: self._connecting.pop(key, None))
         return task
 
-    async def _open(self, key: PoolKey) -> Connection:
+    async def _open(self, key: PoolKey, patience: float) -> Connection:
         (host, port), name, terms = key
         stage = f"{self.transport} connect"
         try:
-            async with asyncio.timeout(self.limits.connect_timeout):
+            async with asyncio.timeout(patience):
                 tcp = await self._dial(host, port)
                 stage = "TLS handshake"
                 connection = await self._shake_hands(tcp, host, name, terms)
         except TimeoutError as error:
-            raise Unreachable(f"{stage} silent for {self.limits.connect_timeout:g} s") from error
+            raise Unreachable(f"{stage} silent for {patience:g} s") from error
         except (ssl.SSLError, ConnectionAbortedError) as error:
             raise Unreachable(failure(error, name or host)) from error
         except OSError as error:

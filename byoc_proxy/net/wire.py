@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from byoc_proxy.sip.flow import Address, Flow, TlsTerms
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Message
     from byoc_proxy.sip.parser import ParseError
+
+
+TENTATIVE: Final = 0.7  # seconds for a connection that is tried because it might be there
 
 
 class Unreachable(ConnectionError):

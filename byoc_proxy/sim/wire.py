@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from byoc_proxy.net.wire import StreamReceiver, Unreachable
+from byoc_proxy.net.wire import TENTATIVE, StreamReceiver, Unreachable
 from byoc_proxy.sip.flow import Address, Flow, TlsTerms
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 from byoc_proxy.sip.uri import bracketed
@@ -78,6 +78,10 @@ class NodeWire:
 
     def send(self, data: bytes, flow: Flow) -> None:
         if flow.reliable and flow.connection not in self._flows:
+            if self._network.moods.get(flow.remote[0]) == "hangs":
+                patience = TENTATIVE if flow.tentative else CONNECT_TIMEOUT
+                asyncio.get_running_loop().call_later(patience, self._is_undeliverable, data, "silent")
+                return
             try:
                 flow = self._pooled(flow.remote, flow.server_name) or self._open(flow.remote, flow.server_name)
             except Unreachable as error:

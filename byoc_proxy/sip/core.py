@@ -20,6 +20,7 @@ from byoc_proxy.sip.headers import HeaderError
 from byoc_proxy.sip.machine import Alarms
 from byoc_proxy.sip.message import MAGIC_COOKIE, Request, Response, reply_to
 from byoc_proxy.sip.outputs import Dropped, Invited, Over, Send
+from byoc_proxy.sip.oversize import OverStream, is_oversize, sent_by_way_of
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 from byoc_proxy.sip.session import Session
 from byoc_proxy.sip.transaction import (
@@ -90,6 +91,7 @@ class UserAgentCore:
         self._tickets = 0
         self._secret = token()
         self._wire = self._send  # one for all transactions
+        self.stream_beside: Callable[[Flow], Flow | None] = lambda flow: None  # TCP to where a UDP flow leads
 
     # --- the driver's side ---------------------------------------------------------------------------------
 
@@ -190,6 +192,12 @@ class UserAgentCore:
         session.start(outgoing, now, number)
         return session
 
+    def size(self, outgoing: OutgoingInvite, flow: Flow) -> int:
+        """The bytes of the INVITE that `invite` would send: every token is as long as the next."""
+        token = self._secret
+        request = outgoing.request("INVITE", flow, contact_of(flow), token, token, f"{MAGIC_COOKIE}{token}")
+        return len(request.encode())
+
     def ask(self, method: str, outgoing: Outgoing, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
         """Send a request outside of any dialog, such as OPTIONS (§11.1); `user` hears what comes of it."""
         branch = self.new_branch()
@@ -217,7 +225,15 @@ class UserAgentCore:
         self._outputs.append(event)
 
     def send_request(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
-        """Start a client transaction."""
+        """Start a client transaction; that of a re-INVITE over TCP when a datagram cannot hold it (§18.1.1)."""
+        if request.method == "INVITE" and request.to_tag and is_oversize(request, flow):
+            stream = self.stream_beside(flow)
+            if stream is not None:
+                user = OverStream(sent_by_way_of(request, flow, self.new_branch()), flow, user, self._start)
+                request, flow = sent_by_way_of(request, stream, request.branch), stream
+        return self._start(request, flow, user, now)
+
+    def _start(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:
         kind = InviteClient if request.method == "INVITE" else NonInviteClient
         key = (request.branch, request.method)
         transaction = kind(key, request, flow, user, self._wire, self.alarms, now)

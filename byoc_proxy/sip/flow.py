@@ -38,7 +38,8 @@ class Flow(NamedTuple):
 
     `sent_by` is our advertised `host:port` for Via and Contact; `connection` numbers a stream connection (0 on
     UDP); `server_name` is the name a TLS peer that we connected to was verified as, on which `terms`;
-    `certificate` is what a TLS peer that connected to us has shown.
+    `certificate` is what a TLS peer that connected to us has shown. `tentative`: a connection that is not there is
+    worth a short wait only, because there is another way.
     """
 
     transport: str
@@ -49,6 +50,7 @@ class Flow(NamedTuple):
     server_name: str = ""
     terms: TlsTerms | None = None
     certificate: PeerCertificate | None = None
+    tentative: bool = False
 
     @property
     def reliable(self) -> bool:

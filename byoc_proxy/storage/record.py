@@ -19,6 +19,8 @@ class AttemptRecord:
 
     `caller` and `called` are the numbers as they were sent to the carrier, `username` is the account that answered
     its challenge.
+    `caller` and `called` are the numbers as they were sent to the carrier, `size` the bytes of the INVITE. `remark`
+    says why it did not go over the target's own transport, or went in fragments.
     """
 
     call_sid: str
@@ -38,6 +40,8 @@ class AttemptRecord:
     reason: str = ""
     code: int | None = None
     duration: float | None = None
+    size: int | None = None
+    remark: str = ""
     late: list[str] = field(default_factory=list)
 
 

@@ -366,6 +366,9 @@ def _unwise_policy(policy: ConnectionPolicy) -> Iterator[Finding]:
     for at, target in enumerate(policy.targets):
         if target.health is not None and target.health != policy.health:
             yield from _unwise_health(target.health, (*path, "targets", at, "health"))
+        level = target.tls.verify if target.tls is not None else ""
+        if level in VERIFY_WARNINGS:
+            yield Finding((*path, "targets", at, "tls", "verify"), VERIFY_WARNINGS[level])
 
 
 def _unwise_health(rules: HealthRules, path: Path) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from byoc_proxy.sip.dialog import Routing
     from byoc_proxy.sip.digest_client import Credentials
+    from byoc_proxy.sip.flow import TlsTerms
     from byoc_proxy.sip.uri import SipUri
     from byoc_proxy.trunk.identity import IdentityHeader, TrustIdentity
 
@@ -34,6 +35,7 @@ ConnectionPolicySid = NewType("ConnectionPolicySid", str)  # NY…
 TargetSid = NewType("TargetSid", str)  # NE…
 
 HttpMethod = Literal["GET", "POST"]
+UdpOversize = Literal["tcp", "fragment", "refuse"]
 UnknownDomain = Literal["drop", "404"]
 HealthMode = Literal["options", "passive", "off"]
 
@@ -178,6 +180,8 @@ class ConnectionPolicyTarget:
     """One entry point into a carrier. The host of `target` may hold `{region}` (see `trunk.origination`).
 
     `health` None: as the policy has it.
+    `udp_oversize`: what becomes of an INVITE over UDP that is too large for it. `tls`: what is asked of this far
+    end and shown to it; None: what the node has.
     """
 
     sid: TargetSid
@@ -187,6 +191,8 @@ class ConnectionPolicyTarget:
     weight: int = 10
     enabled: bool = True
     health: HealthRules | None = None
+    udp_oversize: UdpOversize = "tcp"
+    tls: TlsTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
