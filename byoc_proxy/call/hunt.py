@@ -277,7 +277,7 @@ class Hunt:
         started = endpoint.now
         lives = await leg.beyond(Stage.SILENT, policy.no_reply_timeout)
         now = endpoint.now
-        self._services.health.tell(destination, hop, of_call(leg, round(now - started, 4)), now)
+        self._services.health.tell(destination, hop, of_call(leg, round(now - started, 3)), now)
         if not lives:
             return Silence()
         if not await leg.beyond(Stage.HEARD, policy.ring_no_progress_timeout):

@@ -120,7 +120,7 @@ class Prober:
         except Unreachable as error:
             watch.take(Evidence("miss", "options", str(error)), services.endpoint.now)
         else:
-            self._answered(watch, response, round(services.endpoint.now - started, 4))
+            self._answered(watch, response, round(services.endpoint.now - started, 3))
 
     def _answered(self, watch: Watch, response: Response, seconds: float) -> None:
         now = self._services.endpoint.now
