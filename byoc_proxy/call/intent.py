@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from byoc_proxy.sip.terms import Terms
 from byoc_proxy.sip.uac import OutgoingInvite
 from byoc_proxy.sip.uri import escape_user
 from byoc_proxy.trunk.relaying import candidates
@@ -69,6 +70,8 @@ class CallIntent:
             tuple(headers),
             self.body,
             self.max_forwards,
+            # an offer of theirs in a reliable 18x would have to be answered before there is an answer
+            Terms(prack=bool(self.body)),
         )
 
 

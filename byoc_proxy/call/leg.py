@@ -111,7 +111,7 @@ class Leg:
     def answered(self) -> bool:
         """The INVITE has been answered, by us or by the far end."""
         session = self.session
-        return session.invite.answered if isinstance(session, UasSession) else self.answer is not None
+        return session.answered if isinstance(session, UasSession) else self.answer is not None
 
     def belongs_to(self, trunk: ByocTrunk) -> None:
         """The trunk that the leg came in on or goes out on: its settings hold for the leg."""
@@ -137,7 +137,7 @@ class Leg:
 
     def accept(self, body: bytes, headers: Fields = ()) -> None:
         """Inbound: answer the INVITE."""
-        if isinstance(self.session, UasSession) and not self.session.invite.answered:
+        if isinstance(self.session, UasSession) and not self.session.answered:
             self.session.answer(body, self._endpoint.now, headers)
             self.stage = Stage.FINAL
             self._endpoint.flush()

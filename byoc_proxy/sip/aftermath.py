@@ -16,7 +16,8 @@ from byoc_proxy.sip.transaction import InviteClient
 if TYPE_CHECKING:
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.sip.session import Fields, Stack
+    from byoc_proxy.sip.session import Fields
+    from byoc_proxy.sip.stack import Stack
     from byoc_proxy.sip.transaction import ClientTransaction, ClientUser
 
 

@@ -23,6 +23,7 @@ from byoc_proxy.sip.outputs import Dropped, Invited, Over, Send
 from byoc_proxy.sip.oversize import OverStream, is_oversize, sent_by_way_of
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 from byoc_proxy.sip.session import Session
+from byoc_proxy.sip.terms import Terms
 from byoc_proxy.sip.transaction import (
     ClientTransaction,
     Input,
@@ -49,11 +50,15 @@ if TYPE_CHECKING:
     Screen = Callable[[Request, Flow], "Accept | Answer | Ignore"]
 
 
+_TERMS: Final = Terms()
+
+
 @dataclass(slots=True)
 class Accept:
-    """Make a session of this INVITE. `admission` comes back in `Invited`."""
+    """Make a session of this INVITE, on these terms. `admission` comes back in `Invited`."""
 
     admission: object = None
+    terms: Terms = _TERMS
 
 
 @dataclass(slots=True)
@@ -276,7 +281,7 @@ class UserAgentCore:
             self._drop_if_over(known)
             return
         session = self.sessions.get((request.call_id, request.to_tag)) if request.to_tag else None
-        if session is not None and session.dialog and session.dialog.remote_tag != request.from_tag:
+        if session is not None and session.dialog_of(request.from_tag) is None:
             session = None  # §12.2.2: both tags, or it is another dialog
         if request.method == "ACK":
             if session is not None:
@@ -299,19 +304,19 @@ class UserAgentCore:
 
     def _screen(self, request: Request, key: Key, flow: Flow, now: float) -> None:
         match self.screen(request, flow):
-            case Accept(admission):
-                self._invited(request, admission, self._serve(request, key, flow, now), now)
+            case Accept() as accept:
+                self._invited(request, accept, self._serve(request, key, flow, now), now)
             case Answer() as answer:
                 self._answer_statelessly(request, flow, answer)
             case Ignore(reason):
                 self._outputs.append(Dropped(reason, flow))
 
-    def _invited(self, request: Request, admission: object, invite: ServerTransaction, now: float) -> None:
-        session = UasSession(self, invite, self._token(), contact_of(invite.flow), now)
+    def _invited(self, request: Request, accept: Accept, invite: ServerTransaction, now: float) -> None:
+        session = UasSession(self, invite, self._token(), contact_of(invite.flow), now, accept.terms)
         self.sessions[(session.call_id, session.local_tag)] = session
         invite.origin = (request.call_id, request.from_tag, request.cseq)
         self._origins.add(invite.origin)
-        self._outputs.append(Invited(session, request, admission))
+        self._outputs.append(Invited(session, request, accept.admission))
 
     def _disown(self, request: Request, flow: Flow) -> None:
         """A request of a dialog or transaction that is not here any more: 481 to whoever may know us.

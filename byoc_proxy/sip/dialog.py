@@ -5,7 +5,7 @@ The route set is computed once, here (§12.1.1, §12.1.2), and the rendered head
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from byoc_proxy.sip.addresses import is_private
 from byoc_proxy.sip.headers import Headers
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Routing = Literal["auto", "contact", "source"]
 """Where in-dialog requests go: where the dialog says (§12.2.1.1), or where the far end sends from. `auto`: where
 the dialog says, unless that is a private address and the far end is heard from a public one."""
+
+_WITHOUT_CONTACT: Final = frozenset({"ACK", "BYE", "PRACK"})
 
 
 class Dialog:
@@ -87,6 +89,12 @@ class Dialog:
         dialog.refresh_target(response)
         return dialog
 
+    def confirm(self, response: Response) -> None:
+        """The 2xx of an early dialog came: the route set is computed again (§13.2.2.4)."""
+        self.remote = response.headers.get("to") or self.remote
+        self.route_set = response.listed("record-route")[::-1]
+        self.refresh_target(response)
+
     def refresh_target(self, message: Request | Response) -> None:
         """A target refresh request or its 2xx moves the remote target (§12.2)."""
         contact = message.contact
@@ -130,7 +138,7 @@ class Dialog:
             ("call-id", "Call-ID", self.call_id),
             ("cseq", "CSeq", f"{cseq} {method}"),
         ]
-        if method not in {"ACK", "BYE"}:
+        if method not in _WITHOUT_CONTACT:
             fields.items.append(("contact", "Contact", self.contact))
         for name, value in headers:
             fields.add(name, value)

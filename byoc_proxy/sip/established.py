@@ -25,6 +25,7 @@ ESTABLISHED: Final[dict[tuple[StrEnum, StrEnum], Rule]] = {
     (_S.CONFIRMED, _In.REQUEST): to(_S.CONFIRMED, _X.pass_request),
     (_S.CONFIRMED, _In.TRANSACT): to(_S.CONFIRMED, _X.send_other),
     (_S.CONFIRMED, _In.REINVITE): to(_S.OFFERED, _X.pass_reinvite),
+    (_S.CONFIRMED, _In.REFRESH): to(_S.ACCEPTED, _X.answer_refresh),  # RFC 4028 §7.4
     (_S.CONFIRMED, _In.OFFER): to(_S.OFFERING, _X.send_reinvite),
     # our re-INVITE is out (§14.1)
     (_S.OFFERING, _In.REOFFER_SUCCESS): to(_S.CONFIRMED, _X.send_ack, _X.reoffer_done),
@@ -62,6 +63,17 @@ ESTABLISHED: Final[dict[tuple[StrEnum, StrEnum], Rule]] = {
     (_S.ACCEPTED, _In.TRANSACT): to(_S.ACCEPTED, _X.send_other),
     (_S.ACCEPTED, _In.BYE): to(_S.OVER, _X.ok, _X.ended_by_remote, _X.forget),
     (_S.ACCEPTED, _In.HANG_UP): to(_S.CLOSING, _X.ended_by_us, _X.send_bye),
+    # nobody is at the other end: 408, 481 or no response (§12.2.1.2), no refresh in time (RFC 4028 §10)
+    (_S.CONFIRMED, _In.DIALOG_LOST): to(_S.CLOSING, _X.ended_lost, _X.send_bye),
+    (_S.CONFIRMED, _In.EXPIRED): to(_S.CLOSING, _X.ended_expired, _X.send_bye),
+    (_S.OFFERING, _In.DIALOG_LOST): to(_S.CLOSING, _X.ended_lost, _X.send_bye),
+    (_S.OFFERING, _In.EXPIRED): to(_S.CLOSING, _X.ended_expired, _X.send_bye),
+    (_S.REOFFER_UNACKED, _In.DIALOG_LOST): to(_S.CLOSING, _X.send_late_ack, _X.ended_lost, _X.send_bye),
+    (_S.REOFFER_UNACKED, _In.EXPIRED): to(_S.CLOSING, _X.send_late_ack, _X.ended_expired, _X.send_bye),
+    (_S.OFFERED, _In.DIALOG_LOST): to(_S.CLOSING, _X.ended_lost, _X.send_bye),
+    (_S.OFFERED, _In.EXPIRED): to(_S.CLOSING, _X.ended_expired, _X.send_bye),
+    (_S.ACCEPTED, _In.DIALOG_LOST): to(_S.CLOSING, _X.ended_lost, _X.send_bye),
+    (_S.ACCEPTED, _In.EXPIRED): to(_S.CLOSING, _X.ended_expired, _X.send_bye),
     # our BYE is out (§15.1.1); a BYE of theirs crosses it, a 2xx to our re-INVITE still wants its ACK
     (_S.CLOSING, _In.BYE): to(_S.CLOSING, _X.ok),
     (_S.CLOSING, _In.REOFFER_SUCCESS): to(_S.CLOSING, _X.send_ack),

@@ -11,17 +11,18 @@ from byoc_proxy.sip.uri import SipUri, UriError
 if TYPE_CHECKING:
     from byoc_proxy.sip.message import Request
 
-ALLOWED: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE")
-EXTENSIONS: Final[frozenset[str]] = frozenset()  # option tags that we support when required (§20.32)
+ALLOWED: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK")
+EXTENSIONS: Final = ("100rel", "timer")  # option tags that we support, hence may be required (§20.32, §20.37)
 
 ALLOW: Final = ("Allow", ", ".join(ALLOWED))
+SUPPORTED: Final = ("Supported", ", ".join(EXTENSIONS))
 ACCEPT: Final = ("Accept", f"{SDP}, multipart/mixed")
 CAPABILITIES: Final = (
     ALLOW,
     ACCEPT,
     ("Accept-Encoding", "identity"),
     ("Accept-Language", "en"),
-    ("Supported", ", ".join(sorted(EXTENSIONS))),
+    SUPPORTED,
 )
 """What a 200 to OPTIONS tells (§11.2)."""
 

@@ -21,6 +21,7 @@ MAGIC_COOKIE: Final = "z9hG4bK"
 IDENTITY: Final = frozenset(
     {"via", "route", "from", "to", "call-id", "cseq", "authorization", "proxy-authorization"}
 )
+TARGET_REFRESH: Final = frozenset({"INVITE", "UPDATE"})  # with a Contact, as their 2xx (§12.2, RFC 3311 §5)
 MAX_CSEQ: Final = 2**31 - 1
 _BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^\s;,]+)", re.IGNORECASE)
 
@@ -208,6 +209,10 @@ class Message:
         """Every value of a comma-separated header, over all its lines, in order (§7.3.1)."""
         return [part for line in self.headers.all(key) for part in split_commas(line) if part]
 
+    def lists(self, key: str, tag: str) -> bool:
+        """Whether a comma-separated header holds a token, such as an option tag; in any case (§7.3.1)."""
+        return key in self.headers and any(each.lower() == tag for each in self.listed(key))
+
     def shed(self) -> None:
         """Keep what identifies a message, and what the ACK of a 2xx repeats (§12.1.2, §13.2.2.4, §17.1.1.3)."""
         self.headers = Headers.of_parsed([item for item in self.headers.items if item[0] in IDENTITY], None)
@@ -256,6 +261,14 @@ class Request(Message):
         value = (self.headers.get("max-forwards") or "").strip()
         return min(int(value), 255) if value.isascii() and value.isdigit() and len(value) < 10 else 70
 
+    @property
+    def rack(self) -> tuple[int, int, str] | None:
+        """RSeq, CSeq number and method that a PRACK acknowledges (RFC 3262 §7.2), or None when unreadable."""
+        parts = (self.headers.get("rack") or "").split()
+        if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) <= 10 for part in parts[:2]):
+            return None
+        return int(parts[0]), int(parts[1]), parts[2]
+
     def received(self, address: str, port: int) -> None:
         """Note the source in the top Via before anything is answered (§18.2.1, RFC 3581 §4)."""
         self.via.note_source(address, port)
@@ -284,6 +297,12 @@ class Response(Message):
         value = (self.headers.get("retry-after") or "").strip()
         digits = value.split(";")[0].split("(")[0].strip()
         return float(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else None
+
+    @property
+    def rseq(self) -> int | None:
+        """RSeq of a reliable provisional response (RFC 3262 §7.1), or None when absent or unreadable."""
+        value = (self.headers.get("rseq") or "").strip()
+        return int(value) if value.isascii() and value.isdigit() and len(value) <= 10 else None
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.headers.get('cseq')} call_id={self.call_id!r}>"

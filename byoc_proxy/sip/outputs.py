@@ -85,6 +85,14 @@ class Acked:
 
 
 @dataclass(slots=True)
+class Pracked:
+    """The PRACK of a reliable 18x of ours came; it may carry an SDP answer to the offer in that 18x."""
+
+    session: Session
+    request: Request
+
+
+@dataclass(slots=True)
 class Requested:
     """An in-dialog request waits for `session.reply(transaction, ...)`: re-INVITE, INFO, UPDATE, REFER..."""
 
@@ -118,5 +126,5 @@ class Over:
     session: Session
 
 
-Event = Invited | Progressed | Answered | Refused | Acked | Requested | Replied | Ended | Over
+Event = Invited | Progressed | Answered | Refused | Acked | Pracked | Requested | Replied | Ended | Over
 Output = Send | Dropped | Event

@@ -8,101 +8,53 @@ never fail: what has no row in a state is absorbed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from byoc_proxy.sip.digest_client import Proof, without_proof
-from byoc_proxy.sip.machine import Alarms, Machine
-from byoc_proxy.sip.message import reply_to
+from byoc_proxy.sip.asking import Asking, typed
+from byoc_proxy.sip.message import TARGET_REFRESH, reply_to
 from byoc_proxy.sip.outputs import Acked, By, Ended, Replied, Requested
-from byoc_proxy.sip.states import Input, State, Timer
+from byoc_proxy.sip.states import Input, Timer
 from byoc_proxy.sip.transaction import T1, T2, TIMEOUT
+from byoc_proxy.sip.upkeep import REFRESH, SOON
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from enum import StrEnum
 
-    from byoc_proxy.sip.dialog import Dialog, Routing
-    from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request, Response
     from byoc_proxy.sip.outputs import Event
-    from byoc_proxy.sip.transaction import ClientTransaction, ClientUser, ServerTransaction
+    from byoc_proxy.sip.stack import Stack
+    from byoc_proxy.sip.transaction import ServerTransaction
 
     Fields = Iterable[tuple[str, str]]
 
 
-TARGET_REFRESH = frozenset({"INVITE", "UPDATE"})  # both carry a Contact, and so do their 2xx (§12.2, RFC 3311 §5)
+_KINDS: Final = {"BYE": Input.BYE, "INVITE": Input.REINVITE, "PRACK": Input.PRACK}
 
 
-class Stack(Protocol):
-    """What a session needs of the core."""
-
-    alarms: Alarms
-
-    def new_branch(self) -> str: ...
-    def new_cnonce(self) -> str: ...
-    def new_ticket(self) -> int: ...
-    def emit(self, event: Event) -> None: ...
-    def send_request(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction: ...
-    def send_bytes(self, data: bytes, flow: Flow) -> None: ...
-    def flow_for(self, dialog: Dialog) -> Flow: ...
-    def forget(self, session: Session) -> None: ...
-
-
-class Session(Machine):
+class Session(Asking):
     """One INVITE usage. `call_id` and `local_tag` identify it; `listener` hears its events."""
 
     __slots__ = (
-        "_ack",
         "_interval",
-        "_offer_ticket",
-        "_offered_bare",
         "_pending",
-        "_proofs",
-        "_proven",
         "_reoffer",
-        "_tickets",
-        "_unacked",
         "_unacknowledged",
-        "call_id",
         "contact",
-        "credentials",
-        "dialog",
         "flow",
         "listener",
-        "local_tag",
-        "routing",
-        "stack",
     )
 
     def __init__(self, stack: Stack, flow: Flow, call_id: str, local_tag: str, contact: str, now: float) -> None:
-        self.stack = stack
         self.flow = flow
-        self.call_id = call_id
-        self.local_tag = local_tag
         self.contact = contact
-        self.dialog: Dialog | None = None
-        self.routing: Routing = "auto"
-        self.credentials: Credentials | None = None  # for whoever challenges a request of ours
         self.listener: Callable[[Event], None] | None = None
         self._interval = T1
         self._unacknowledged: tuple[ServerTransaction, Response] | None = None  # our 2xx, until its ACK
-        self._unacked: Response | None = None  # their 2xx, until our ACK
-        self._ack: Request | None = None  # our last ACK, for a repeated 2xx
         self._reoffer: ServerTransaction | None = None  # their re-INVITE in progress
-        self._offer_ticket = 0  # our re-INVITE in progress
-        self._offered_bare = False  # ... which carried no offer
-        self._tickets: dict[str, int] = {}  # branch of our other in-dialog requests -> ticket
         self._pending: list[ServerTransaction] = []  # their other requests that wait for an answer
-        self._proofs: dict[str, Proof] = {}  # branch of our challenged requests -> what they answered
-        self._proven: Fields = ()  # the answers of our re-INVITE, for its ACK
-        super().__init__(stack.alarms, now)
-
-    def route(self, routing: Routing) -> None:
-        """Choose where in-dialog requests go."""
-        self.routing = routing
-        if self.dialog is not None:
-            self.dialog.routing = routing
+        super().__init__(stack, call_id, local_tag, now)
 
     # --- verbs ---------------------------------------------------------------------------------------------
 
@@ -142,12 +94,6 @@ class Session(Machine):
         if not self.feed(Input.CANCEL, transaction, now):
             self.ok(transaction, now)
 
-    def _ask(self, kind: Input, method: str, body: bytes, headers: Fields, now: float) -> int:
-        ticket = self.stack.new_ticket()
-        if not self.feed(kind, (ticket, method, body, headers), now):
-            self.stack.emit(Replied(self, ticket, None))
-        return ticket
-
     # --- what the core and the transactions say ------------------------------------------------------------
 
     def duration(self, timer: StrEnum) -> float | None:
@@ -155,7 +101,7 @@ class Session(Machine):
 
     def on_request(self, request: Request, transaction: ServerTransaction, now: float) -> None:
         """A request inside our dialog: Call-ID and both tags matched."""
-        dialog = self.dialog
+        dialog = self.dialog_of(request.from_tag)
         if dialog is None:
             transaction.respond(reply_to(request, 481), now)
             return
@@ -166,8 +112,14 @@ class Session(Machine):
             # a stream that lives is better than one we would open, and a NAT may have moved its far end
             self.flow = dialog.flow = transaction.flow
         transaction.user = self  # hears the ACK that comes with the branch of its INVITE
-        kind = {"BYE": Input.BYE, "INVITE": Input.REINVITE}.get(request.method, Input.REQUEST)
-        if not self.feed(kind, transaction, now):
+        if request.method in TARGET_REFRESH:
+            fault = self.fault(request)
+            if fault is not None:
+                self._respond(transaction, fault[0], now, headers=fault[1])
+                return
+            if self.only_refreshes(request) and self.feed(Input.REFRESH, transaction, now):
+                return
+        if not self.feed(_KINDS.get(request.method, Input.REQUEST), transaction, now):
             transaction.respond(reply_to(request, 481), now)
 
     def on_ack(self, request: Request, now: float) -> None:
@@ -178,77 +130,6 @@ class Session(Machine):
     def on_no_ack(self, transaction: ServerTransaction, now: float) -> None:
         """A failure of ours was never acknowledged: nobody is left to tell (§17.2.1 timer H)."""
 
-    def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
-        method, status = transaction.request.method, response.status
-        if status < 200 or method == "CANCEL" or self._proves(transaction, response, now):
-            return
-        if method == "BYE":
-            self.feed(Input.BYE_DONE, response, now)
-        elif method == "INVITE":
-            self._on_reinvite_response(response, now)
-        else:
-            if method in TARGET_REFRESH and status < 300:
-                self._established.refresh_target(response)
-            self._replied(transaction, response)
-
-    def on_no_response(self, transaction: ClientTransaction, cause: str, now: float) -> None:
-        method = transaction.request.method
-        if method == "BYE":
-            self.feed(Input.BYE_DONE, None, now)
-        elif method == "INVITE":
-            self.feed(Input.REOFFER_LOST, None, now)
-        elif method != "CANCEL":
-            self._replied(transaction, None)
-
-    def _on_reinvite_response(self, response: Response, now: float) -> None:
-        if response.status >= 300:
-            # §12.2.1.2: 481 and 408 say that the far end has no such dialog any more
-            lost = response.status in {408, 481}
-            self.feed(Input.REOFFER_LOST if lost else Input.REOFFER_REFUSED, response, now)
-        elif self._ack is not None and self._ack.cseq[0] == response.cseq[0]:
-            self._repeat_ack()
-        else:
-            self._established.refresh_target(response)
-            with_offer = self._offered_bare and bool(response.body)
-            self.feed(Input.REOFFER_SUCCESS_OFFER if with_offer else Input.REOFFER_SUCCESS, response, now)
-
-    # --- actions: requests of ours -------------------------------------------------------------------------
-
-    def send_bye(self, reason: Any, now: float) -> None:
-        headers = (("Reason", reason),) if isinstance(reason, str) and reason else ()
-        self._send("BYE", now, headers=headers)
-
-    def send_bye_without_ack(self, _: object, now: float) -> None:
-        self._send("BYE", now, headers=(("Reason", 'SIP;cause=408;text="ACK timeout"'),))
-
-    def send_reinvite(self, asked: tuple[int, str, bytes, Fields], now: float) -> None:
-        self._offer_ticket, _, body, _ = asked
-        self._proven = ()
-        self._offered_bare = not body
-        self._send_asked(asked, now)
-
-    def send_other(self, asked: tuple[int, str, bytes, Fields], now: float) -> None:
-        self._tickets[self._send_asked(asked, now).key[0]] = asked[0]
-
-    def refuse_own_offer(self, asked: tuple[int, str, bytes, Fields], now: float) -> None:
-        # §14.1: not while an INVITE is in progress in either direction
-        self.stack.emit(Replied(self, asked[0], None))
-
-    def send_ack(self, response: Response, now: float) -> None:
-        self._acknowledge(response, b"")
-
-    def keep_for_ack(self, response: Response, now: float) -> None:
-        self._unacked = response
-
-    def send_late_ack(self, body: Any, now: float) -> None:
-        if self._unacked is not None:
-            self._acknowledge(self._unacked, body if isinstance(body, bytes) else b"")
-            self._unacked = None
-
-    def reoffer_done(self, response: Response, now: float) -> None:
-        ticket, self._offer_ticket = self._offer_ticket, 0
-        self.stack.emit(Replied(self, ticket, response))
-
     # --- actions: requests of theirs -----------------------------------------------------------------------
 
     def ok(self, transaction: ServerTransaction, now: float) -> None:
@@ -256,20 +137,38 @@ class Session(Machine):
 
     def pass_reinvite(self, transaction: ServerTransaction, now: float) -> None:
         self._reoffer = transaction
-        self._established.refresh_target(transaction.request)  # §12.2.2
+        self._refresh_theirs(transaction.request)
         self.stack.emit(Requested(self, transaction.request, transaction))
 
+    def answer_refresh(self, transaction: ServerTransaction, now: float) -> None:
+        """What is described as before is answered as before, and is nobody else's business."""
+        ours = self.exchange.ours
+        self._refresh_theirs(transaction.request)
+        self._respond(transaction, 200, now, body=ours)
+
     def pass_request(self, transaction: ServerTransaction, now: float) -> None:
-        if transaction.request.method in TARGET_REFRESH:
-            self._established.refresh_target(transaction.request)
+        request = transaction.request
+        if request.method in TARGET_REFRESH:
+            self._refresh_theirs(request)
+            if not request.body:
+                self._respond(transaction, 200, now)  # RFC 4028 §7.4: it keeps this leg alive, and asks nothing
+                return
         self._pending.append(transaction)
-        self.stack.emit(Requested(self, transaction.request, transaction))
+        self.stack.emit(Requested(self, request, transaction))
+
+    def _refresh_theirs(self, request: Request) -> None:
+        """A target refresh request is taken (§12.2.2)."""
+        dialog = self.dialog_of(request.from_tag)
+        if dialog is not None:
+            dialog.refresh_target(request)
+        self.exchange.received(request.sdp)
+        self.note(request)
 
     def reply_pending(self, transaction: ServerTransaction, now: float) -> None:
         self._respond(transaction, 491, now)  # §14.2: our own INVITE is in progress
 
     def reply_too_early(self, transaction: ServerTransaction, now: float) -> None:
-        self._respond(transaction, 500, now, headers=(("Retry-After", "3"),))  # §14.2: theirs is
+        self._respond(transaction, 500, now, headers=[SOON])  # §14.2: theirs is
 
     def answer_reinvite(self, said: tuple[int, bytes, Fields], now: float) -> None:
         transaction, self._reoffer = self._reoffer, None
@@ -290,7 +189,11 @@ class Session(Machine):
             self._unacknowledged[0].settle()
         self._unacknowledged = None
         self._interval = T1
+        self.exchange.acknowledged(request.sdp)
         self.stack.emit(Acked(self, request))
+
+    def told(self, ticket: int, response: Response | None) -> None:
+        self.stack.emit(Replied(self, ticket, response))
 
     # --- actions: the end ----------------------------------------------------------------------------------
 
@@ -307,11 +210,15 @@ class Session(Machine):
     def ended_lost(self, _: object, now: float) -> None:
         self._end(By.TIMEOUT, "the far end has lost the dialog", now)
 
+    def ended_expired(self, _: object, now: float) -> None:
+        self._end(By.TIMEOUT, "the session expired", now)
+
     def forget(self, _: object, now: float) -> None:
         self.stack.forget(self)
 
     def _end(self, by: By, reason: str, now: float) -> None:
         self._settle(now)
+        self.rest(now)
         self.stack.emit(Ended(self, by, reason))
 
     def _settle(self, now: float) -> None:
@@ -323,66 +230,18 @@ class Session(Machine):
         for transaction in pending:
             transaction.respond(reply_to(transaction.request, 487, to_tag=self.local_tag), now)
         for ticket in tickets:
-            self.stack.emit(Replied(self, ticket, None))
+            if ticket != REFRESH:
+                self.stack.emit(Replied(self, ticket, None))
 
     # --- how it is done ------------------------------------------------------------------------------------
-
-    def _send(self, method: str, now: float, body: bytes = b"", headers: Fields = ()) -> ClientTransaction:
-        dialog = self._established
-        request = dialog.request(method, self.stack.new_branch(), headers=headers, body=body)
-        return self.stack.send_request(request, self.stack.flow_for(dialog), self, now)
-
-    def _send_asked(self, asked: tuple[int, str, bytes, Fields], now: float) -> ClientTransaction:
-        _, method, body, headers = asked
-        return self._send(method, now, body=body, headers=_typed(body, headers))
-
-    def _acknowledge(self, response: Response, body: bytes) -> None:
-        number = response.cseq[0]
-        headers = [*self.proven(), *_typed(body, ())]
-        self._ack = self._established.request(
-            "ACK", self.stack.new_branch(), cseq=number, headers=headers, body=body
-        )
-        self._repeat_ack()
-
-    def proven(self) -> Fields:
-        """What the ACK of a 2xx repeats of its INVITE (§13.2.2.4, §22.1)."""
-        return self._proven
-
-    def _proves(self, transaction: ClientTransaction, response: Response, now: float) -> bool:
-        """A challenged request is sent again with the answer, to whom asked for it (§22.2); True when it is.
-
-        Somebody who only wants out says BYE again, and nothing else.
-        """
-        request, branch = transaction.request, transaction.key[0]
-        proof = self._proofs.pop(branch, None)
-        if response.status not in {401, 407} or self.credentials is None or self.dialog is None:
-            return False
-        if request.method != "BYE" and self.state in {State.CLOSING, State.OVER}:
-            return False
-        proof = proof or Proof(self.credentials)
-        if not proof.takes(response, request.method, request.uri_text, self.stack.new_cnonce()):
-            return False
-        headers = [*without_proof(request.headers), *proof.fields]
-        again = self.dialog.request(request.method, self.stack.new_branch(), headers=headers, body=request.body)
-        sent = self.stack.send_request(again, transaction.flow, self, now).key[0]
-        self._proofs[sent] = proof
-        if branch in self._tickets:
-            self._tickets[sent] = self._tickets.pop(branch)
-        if request.method == "INVITE":
-            self._proven = proof.fields
-        return True
-
-    def _repeat_ack(self) -> None:
-        if self._ack is not None:
-            self.stack.send_bytes(self._ack.encode(), self.stack.flow_for(self._established))
 
     def _respond(
         self, transaction: ServerTransaction, status: int, now: float, body: bytes = b"", headers: Fields = ()
     ) -> None:
         request = transaction.request
-        fields = _typed(body, headers)
-        if request.method in TARGET_REFRESH and 100 < status < 300:
-            fields = [("Contact", self.contact), *fields]
+        fields = typed(body, headers)
+        if request.method in TARGET_REFRESH and status > 100:
+            fields = [*self._offer_fields(request, status, body, now), *fields]
         response = reply_to(request, status, to_tag=self.local_tag, headers=fields, body=body)
         if request.method == "INVITE" and 200 <= status < 300:
             self._unacknowledged = (transaction, response)
@@ -390,20 +249,12 @@ class Session(Machine):
             self._pending.remove(transaction)
         transaction.respond(response, now)
 
-    def _replied(self, transaction: ClientTransaction, response: Response | None) -> None:
-        ticket = self._tickets.pop(transaction.key[0], None)
-        if ticket is not None:
-            self.stack.emit(Replied(self, ticket, response))
-
-    @property
-    def _established(self) -> Dialog:
-        if self.dialog is None:
-            raise AssertionError("a row of the table needs a dialog before there is one")
-        return self.dialog
-
-
-def _typed(body: bytes, headers: Fields) -> Fields:
-    """The headers, with SDP's Content-Type when a body comes without one."""
-    if not body or any(name.lower() == "content-type" for name, _ in headers):
-        return headers
-    return [*headers, ("Content-Type", "application/sdp")]
+    def _offer_fields(self, request: Request, status: int, body: bytes, now: float) -> Fields:
+        """What our response to an INVITE or UPDATE says of us, beside the description in it."""
+        if status >= 300:
+            self.exchange.refused()
+            return ()
+        if status < 200:
+            return [("Contact", self.contact)]
+        self.exchange.sent(body)
+        return [("Contact", self.contact), *self.grant(request, now)]

@@ -13,6 +13,7 @@ class State(StrEnum):
     CANCELLING = "cancelling"  # UAC: CANCEL sent
     UNACKED = "unacked"  # UAC: a 2xx with the offer waits for our answer in the ACK
     INVITED = "invited"  # UAS: nothing said but 100
+    WITHHELD = "withheld"  # UAS: a 2xx waits for the PRACK of an 18x (RFC 3262 §3)
     ANSWERED = "answered"  # UAS: 2xx sent, ACK awaited
     LEAVING = "leaving"  # UAS: 2xx sent, we want out, ACK awaited first (§15)
     CONFIRMED = "confirmed"
@@ -28,9 +29,12 @@ class Input(StrEnum):
     # the wire
     TRYING = "100"
     PROGRESS = "101-199"
+    PROGRESS_RELIABLE = "101-199 with RSeq"
+    PROGRESS_OFFER = "101-199 with RSeq and the offer"
     SUCCESS = "2xx"
     SUCCESS_OFFER = "2xx with the offer"
     FAILURE = "3xx-6xx"
+    TOO_BRIEF = "422"
     LOST = "no response"
     CANCEL = "CANCEL"
     ACK = "ACK"
@@ -38,6 +42,12 @@ class Input(StrEnum):
     BYE_DONE = "BYE done"
     REINVITE = "re-INVITE"
     REQUEST = "other request"
+    REFRESH = "re-INVITE that only refreshes"
+    PRACK = "PRACK"
+    PRACKED = "18x acknowledged"
+    UNPRACKED = "18x never acknowledged"
+    DIALOG_LOST = "408, 481 or silence to a request of ours"
+    EXPIRED = "session expired"
     REOFFER_SUCCESS = "re-INVITE 2xx"
     REOFFER_SUCCESS_OFFER = "re-INVITE 2xx with the offer"
     REOFFER_REFUSED = "re-INVITE refused"
@@ -46,6 +56,7 @@ class Input(StrEnum):
     HANG_UP = "hang up"
     PROGRESS_OUT = "progress"
     ANSWER = "answer"
+    ANSWER_LATER = "answer before the PRACK"
     REFUSE = "refuse"
     OFFER = "offer"
     ACCEPT = "accept"

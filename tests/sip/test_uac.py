@@ -31,6 +31,8 @@ def test_the_invite_is_complete() -> None:
             f"Call-ID: {session.call_id}\r\n"
             "CSeq: 1 INVITE\r\n"
             "Contact: <sip:127.0.0.1:5060>\r\n"
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK\r\n"
+            "Supported: 100rel, timer\r\n"
             "Content-Type: application/sdp\r\n"
             "X-Own: 1\r\n"
             f"Content-Length: {len(OFFER)}\r\n\r\n"
@@ -360,17 +362,18 @@ def test_the_caller_repeats_its_2xx_to_a_re_invite_and_gives_up_without_an_ack()
 # --- before there is a dialog ------------------------------------------------------------------------------
 
 
-def test_a_request_for_a_call_that_is_not_answered_finds_no_dialog() -> None:
+def test_a_bye_or_reinvite_for_a_call_that_is_not_answered_finds_no_dialog() -> None:
     lab = Lab()
     session = lab.call()
     lab.answers(180, tag="early")
-    for method in ("BYE", "INFO", "INVITE"):
+    for cseq, method in enumerate(("BYE", "INVITE"), start=1):
         sent = lab.hears(
             request(
                 method,
                 call_id=session.call_id,
                 to_tag=session.local_tag,
                 from_tag="early",
+                cseq=cseq,
                 branch=f"z9hG4bK{method}",
             )
         )

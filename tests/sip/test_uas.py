@@ -334,14 +334,24 @@ def test_requests_in_an_early_dialog_reach_the_user_and_are_settled_at_the_end()
     session = lab.invited()
     session.progress(180, 0.0)
     lab.flush()
-    assert lab.says(session, "UPDATE", 2, body=OFFER) == []
-    session.reply(lab.heard(Requested)[0].transaction, 200, ANSWER, 0.0)
+    assert lab.says(session, "INFO", 2) == []
+    session.reply(lab.heard(Requested)[0].transaction, 200, b"", 0.0)
     lab.flush()
-    assert lab.sent[-1].what == "200 UPDATE"
-    assert lab.sent[-1].message.headers.get("contact") == "<sip:127.0.0.1:5060>"  # RFC 3311 §5.3
+    assert lab.sent[-1].what == "200 INFO"
     lab.says(session, "INFO", 3)
     assert [each.what for each in lab.hears(cancel())] == ["200 CANCEL", "487 INVITE", "487 INFO"]
     assert lab.is_empty()
+
+
+def test_an_early_update_with_an_offer_has_to_wait_while_the_first_offer_has_no_answer() -> None:
+    lab = Lab()
+    session = lab.invited()
+    session.progress(180, 0.0)
+    lab.flush()
+    (sent,) = lab.says(session, "UPDATE", 2, body=OFFER)  # RFC 3311 §5.2
+    assert sent.what == "500 UPDATE"
+    assert sent.message.headers.get("retry-after") == "3"
+    assert lab.heard(Requested) == []
 
 
 def test_an_update_moves_the_remote_target() -> None:

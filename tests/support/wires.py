@@ -193,12 +193,18 @@ class Lab:
         """A request of the far end inside the dialog of `session`."""
         dialog = session.dialog
         assert dialog is not None
+        return self.says_as(dialog.remote_tag, session, method, cseq, *extra, branch=branch, body=body)
+
+    def says_as(
+        self, tag: str, session: Session, method: str, cseq: int, *extra: str, branch: str = "", body: bytes = b""
+    ) -> list[Sent]:
+        """The same of the far end with that tag, for dialogs that are still early."""
         data = request(
             method,
             *extra,
             branch=branch or f"z9hG4bK{method}{cseq}",
             call_id=session.call_id,
-            from_tag=dialog.remote_tag,
+            from_tag=tag,
             to_tag=session.local_tag,
             cseq=cseq,
             body=body,
