@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from byoc_proxy.sip.message import Request
+
 _BRACKETED: Final = re.compile(r"<([^>]+)>")
 
 
@@ -38,6 +40,20 @@ def written(lines: Sequence[str], body: bytes) -> bytes:
         "\r\n".join([*lines, *typed, f"Content-Length: {len(body)}", "", ""]).encode("utf-8", "surrogateescape")
         + body
     )
+
+
+def reply(request: Request, status: int, tag: str, headers: Sequence[str] = (), body: bytes = b"") -> bytes:
+    """A response to `request` (RFC 3261 §8.2.6.2); `tag` stands in To where that has none."""
+    to = request.headers.get("to") or ""
+    lines = [
+        f"SIP/2.0 {status} {'OK' if status == 200 else 'Said by a peer'}",
+        *(f"Via: {value}" for value in request.headers.all("via")),
+        f"From: {request.headers.get('from')}",
+        f"To: {to if request.to_tag or status == 100 else f'{to};tag={tag}'}",
+        f"Call-ID: {request.call_id}",
+        f"CSeq: {request.headers.get('cseq')}",
+    ]
+    return written([*lines, *headers], body)
 
 
 def uri_in(value: str) -> str:

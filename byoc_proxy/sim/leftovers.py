@@ -1,0 +1,35 @@
+"""What a proxy may not keep once every call is over and every timer has run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from byoc_proxy.app import Node
+    from byoc_proxy.storage.record import CallRecord
+
+FINAL: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
+
+
+def kept_by(node: Node, *, stopped: bool) -> dict[str, list[str]]:
+    """What the node still holds, by kind. Of one that has `stopped` the clock stands still: its timers may wait."""
+    core = node.endpoint.core
+    alarms = [] if stopped else [f"{len(core.alarms)} are set"] * bool(len(core.alarms))
+    return {
+        "sessions": [repr(each) for each in core.sessions.values()],
+        "transactions": [] if stopped else [repr(each) for each in core.transactions.values()],
+        "alarms": alarms,
+        "calls": list(node.switchboard.calls),
+    }
+
+
+def unfinished(records: Iterable[CallRecord]) -> list[str]:
+    """What is not final in the records of calls that are over."""
+    found: list[str] = []
+    for record in records:
+        if record.status not in FINAL:
+            found.append(f"{record.call_sid} is {record.status}")
+        found += [f"attempt at {each.address} is pending" for each in record.attempts if each.outcome == "pending"]
+    return found
