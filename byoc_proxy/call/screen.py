@@ -10,6 +10,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from byoc_proxy.call.lines import Full
+from byoc_proxy.call.refusals import Refusals
 from byoc_proxy.sip.core import Accept, Answer, Ignore, contact_of
 from byoc_proxy.sip.inspection import CAPABILITIES, inspect
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure
@@ -54,6 +55,7 @@ class Screen:
         self._wall = wall
         self._log = log
         self._wrong_answers: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._refusals = Refusals()
 
     def __call__(self, request: Request, flow: Flow) -> Accept | Answer | Ignore:
         directory = self._directories.current
@@ -63,7 +65,7 @@ class Screen:
         if request.to_tag:
             return Answer(481)  # there is no such dialog (§12.2.2)
         if request.method == "INVITE":
-            return self._invite(request, flow, directory, host)
+            return self._refusals.of(request, flow) or self._invite(request, flow, directory, host)
         fault = _fault(request)
         if fault is not None:
             return fault
@@ -87,13 +89,15 @@ class Screen:
             lambda domain: self._authenticate(request, directory, domain),
         )
         if isinstance(verdict, Challenge):
-            return self._challenge(request, flow, verdict)  # §8.2: authentication comes before inspection
+            challenge = self._challenge(request, flow, verdict)  # §8.2: authentication comes before inspection
+            return challenge if verdict.wrong is None else self._refusals.keep(request, flow, challenge)
         fault = _fault(request)
+        if isinstance(verdict, Admit):
+            answer = fault or self._admitted(request, flow, verdict)
+            return self._refusals.keep(request, flow, answer) if isinstance(answer, Answer) else answer
         if fault is not None:
             return fault
         match verdict:
-            case Admit():
-                return self._admitted(request, flow, verdict)
             case Refuse(status, reason, code, text, known, trail):
                 self._log.info("invite.refused", status=status, code=code, trail=trail, **_names(request, flow))
                 headers = ((ERROR_HEADER, f"{code} {text}"),) if known else ()

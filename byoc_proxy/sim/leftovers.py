@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from byoc_proxy.sip.states import State
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from byoc_proxy.app import Node
     from byoc_proxy.storage.record import CallRecord
 
+_WINDING_DOWN: Final = frozenset({State.CLOSING, State.LEAVING, State.CANCELLING, State.ABANDONED})
 FINAL: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
 
 def kept_by(node: Node, *, stopped: bool) -> dict[str, list[str]]:
-    """What the node still holds, by kind. Of one that has `stopped` the clock stands still: its timers may wait."""
+    """What the node still holds, by kind.
+
+    One that has `stopped` does not wait for the last answers, and its clock stands still: what is only waiting for
+    them may stay.
+    """
     core = node.endpoint.core
     alarms = [] if stopped else [f"{len(core.alarms)} are set"] * bool(len(core.alarms))
     return {
-        "sessions": [repr(each) for each in core.sessions.values()],
+        "sessions": [
+            repr(each) for each in core.sessions.values() if not (stopped and each.state in _WINDING_DOWN)
+        ],
         "transactions": [] if stopped else [repr(each) for each in core.transactions.values()],
         "alarms": alarms,
         "calls": list(node.switchboard.calls),

@@ -29,6 +29,7 @@ from byoc_proxy.sim.rules import EveryAnswerAcknowledged, InPolicy, OneAnswer, O
 from byoc_proxy.sim.virtual import VirtualLoop
 from byoc_proxy.sim.watch import Violation, Watch, Watched
 from byoc_proxy.sim.wire import listen
+from byoc_proxy.storage.store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,27 +69,21 @@ async def _play(seed: int, calls: int, *, trace: bool) -> Report:
     return await _Play(seed, calls).play(trace=trace)
 
 
-class _Store:
-    """Takes every revision of a record once; the status of a call never changes after it."""
+class _Store(MemoryStore):
+    """Takes every revision of a record once; the status of a call never changes after the first."""
 
     def __init__(self, watch: Watch) -> None:
-        self.records: dict[str, CallRecord] = {}
-        self.statuses: dict[str, tuple[str, int]] = {}  # and revision, as they were recorded
+        super().__init__()
+        self._statuses: dict[str, tuple[str, int]] = {}  # and revision, as they were recorded
         self._watch = watch
 
     def add(self, record: CallRecord) -> None:
-        before = self.statuses.get(record.call_sid)
+        before = self._statuses.get(record.call_sid)
         if before is not None and (before[0] != record.status or before[1] >= record.revision):
             text = f"{record.call_sid} was recorded as {before} and as {record.status}"
             self._watch.complain("one terminal status per call", text)
-        self.statuses[record.call_sid] = (record.status, record.revision)
-        self.records[record.call_sid] = record
-
-    def reopen(self) -> None:
-        """Nothing is held open."""
-
-    def close(self) -> None:
-        """Nothing is held open."""
+        self._statuses[record.call_sid] = (record.status, record.revision)
+        super().add(record)
 
 
 class _Play:
@@ -220,6 +215,7 @@ class _Play:
             self._judge_peers()
         kept = kept_by(self.node, stopped=self._stopped)
         kept["tasks"] = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        kept["live records"] = list(self._store.live)
         for kind, found in kept.items():
             if found:
                 watch.complain("nothing is left behind", f"{kind}: {', '.join(found)}")

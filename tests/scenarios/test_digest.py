@@ -63,6 +63,31 @@ async def test_three_wrong_answers_are_challenged_twice_and_then_refused(scene: 
     assert [event["count"] for event in scene.events("digest.wrong")] == [1, 2, 3]
 
 
+async def test_a_wrong_answer_that_is_repeated_is_one_wrong_answer(scene: Scene) -> None:
+    scene.starts(CREDENTIALS)
+    call = scene.caller.calls()
+    call.authenticates("sbc1", "Wrong-Horse-777", await call.hears(407))
+    await call.hears(407)
+    for _ in range(5):  # our 407 was lost, as far as the carrier knows (RFC 3261 §17.1.1.2)
+        call.repeats_invite()
+    await scene.settled()
+    assert scene.caller.heard[1:] == ["407 INVITE"] * 6
+    assert [event["count"] for event in scene.events("digest.wrong")] == [1]
+
+
+async def test_a_right_answer_that_was_refused_hears_the_same_when_it_is_repeated(scene: Scene) -> None:
+    scene.starts(CREDENTIALS)
+    call = scene.caller.calls()
+    challenge = await call.hears(407)
+    scene.node.switchboard.draining = True
+    call.authenticates("sbc1", "Correct-Horse-7", challenge)
+    await call.hears(503)
+    scene.node.switchboard.draining = False
+    call.repeats_invite()  # not a replayed nonce, and not a second chance either (§8.2.7)
+    await scene.settled()
+    assert scene.caller.heard[1:] == ["503 INVITE"] * 2
+
+
 async def test_an_unknown_user_hears_the_same_as_a_wrong_password(scene: Scene) -> None:
     scene.starts(CREDENTIALS)
     heard = []

@@ -215,6 +215,7 @@ class CarrierCall:
         self._invite_branch = ""
         self._invite_target = ""
         self._last_request = b""
+        self._last_invite = b""
 
     @classmethod
     def invited(cls, carrier: Carrier, invite: Request, tag: str) -> "CarrierCall":
@@ -333,6 +334,10 @@ class CarrierCall:
         """The last request again, byte for byte."""
         self._send(self._last_request)
 
+    def repeats_invite(self) -> None:
+        """The last INVITE again, byte for byte."""
+        self._send(self._last_invite)
+
     # --- how it is done ------------------------------------------------------------------------------------
 
     def take(self, message: Message) -> None:
@@ -393,6 +398,8 @@ class CarrierCall:
             lines.append(f"Contact: {self._contact}")
         data = written([*lines, *headers], body)
         self._last_request = data
+        if method == "INVITE":
+            self._last_invite = data
         self._send(data)
 
     @property
