@@ -148,3 +148,17 @@ def test_a_supervisor_hears_when_the_daemon_is_ready_and_when_it_stops(tmp_path:
             assert supervisor.recv(100) == b"STOPPING=1"
             _, errors = process.communicate(timeout=LIMIT)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_sim_plays_worlds_and_sums_up(tmp_path: Path) -> None:
+    done = run("sim", "--seeds", "1..3", "--calls", "2", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.startswith("3 seeds, 6 calls, ")
+    assert done.stdout.endswith("every rule was kept\n")
+
+
+@pytest.mark.parametrize("seeds", ["5", "a..b", "9..1", "..3"])
+def test_sim_says_what_seeds_look_like(tmp_path: Path, seeds: str) -> None:
+    done = run("sim", "--seeds", seeds, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is not two seeds such as 1..200" in done.stderr

@@ -233,8 +233,8 @@ class Party:
                 self.vanish()
             case "restart":
                 self.peer.restart()
-            case "repeat":
-                for asked in [each for each in self._asked.values() if not each.done]:
+            case "repeat":  # on UDP: a stream loses nothing, so what comes twice is two requests
+                for asked in [each for each in self._asked.values() if not each.done and self.transport == "UDP"]:
                     self.send(asked.data)
             case _:
                 if self.stand is Stand.TALKING:

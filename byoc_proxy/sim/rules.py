@@ -73,7 +73,7 @@ class OwnRequests(Rule):
 
     def __init__(self, watch: Watch) -> None:
         super().__init__(watch)
-        self._sent: dict[tuple[str, str], bytes] = {}
+        self._sent: dict[tuple[str, str, str], bytes] = {}
         self._cseq: dict[tuple[str, str, str], int] = {}
         self._byes: set[tuple[str, str, str]] = set()
 
@@ -83,7 +83,8 @@ class OwnRequests(Rule):
             return
         method, (number, named) = request.method, request.cseq
         self.demand(named == method, f"CSeq {named} in {method}", request)
-        key = (request.branch, method)
+        # the ACK of a failure has the INVITE's branch and the failure's tag: a gateway that restarts has another
+        key = (request.branch, method, request.to_tag)
         if key in self._sent:
             self.demand(self._sent[key] == seen.data, f"{method} is repeated with other bytes", request)
             return
@@ -188,7 +189,9 @@ class EveryAnswerAcknowledged(Rule):
     def heard(self, seen: Seen, invite: Invite | None) -> None:
         message = seen.message
         if isinstance(message, Response):
-            if invite is not None and 200 <= message.status < 300 and invite.awaits(seen.at):
+            # an INVITE whose connection broke before any response has failed (§18.4): nobody waits for its answer
+            lost = self.watch.cuts and seen.transport != "UDP"
+            if invite is not None and 200 <= message.status < 300 and invite.awaits(seen.at) and not lost:
                 self._owed.setdefault((message.call_id, message.cseq[0], message.to_tag), message)
                 if invite.initial:
                     self._open.setdefault(_dialog(message), message)

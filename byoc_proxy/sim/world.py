@@ -26,6 +26,7 @@ from byoc_proxy.sim.peer import Peer
 from byoc_proxy.sim.reader import Reader
 from byoc_proxy.sim.resolver import MoodyResolver
 from byoc_proxy.sim.rules import EveryAnswerAcknowledged, InPolicy, OneAnswer, OneRings, OwnRequests
+from byoc_proxy.sim.tasks import Tasks
 from byoc_proxy.sim.virtual import VirtualLoop
 from byoc_proxy.sim.watch import Violation, Watch, Watched
 from byoc_proxy.sim.wire import listen
@@ -107,6 +108,7 @@ class _Play:
         scripts = {plan.number: draw_script(self._chance, plan.number) for plan in self._plans}
         self._application = Application(scripts)
         self._make_rules()
+        self._tasks = Tasks(self._loop)
         self._loop.set_exception_handler(self._crashed)
 
     async def play(self, *, trace: bool) -> Report:
@@ -116,6 +118,9 @@ class _Play:
             self._loop.call_at(plan.at, self._place, plan)
         Stranger(self._network, self._chance, self._watch).threatens(SPREAD)
         self._operate()
+        if self._chance.random() < 0.2:
+            for _ in range(self._chance.randrange(1, 6)):
+                self._loop.call_at(self._chance.uniform(0, 4 * SPREAD), self._cut)
         await self._quiet()
         self._judge()
         return Report(
@@ -176,6 +181,13 @@ class _Play:
         self._callers.append(caller)
         caller.place()
 
+    def _cut(self) -> None:
+        """A connection breaks."""
+        live = [number for number, stream in self._network.streams.items() if stream.open]
+        if live:
+            self._watch.cuts = True
+            self._network.cut(self._chance.choice(live))
+
     def _operate(self) -> None:
         """The operator reloads the configuration in the middle of it all."""
         if self._chance.random() < 0.15:
@@ -214,7 +226,8 @@ class _Play:
             watch.over()
             self._judge_peers()
         kept = kept_by(self.node, stopped=self._stopped)
-        kept["tasks"] = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        kept["tasks"] = self._tasks.running()
+        kept["failed tasks"] = self._tasks.failures()
         kept["live records"] = list(self._store.live)
         for kind, found in kept.items():
             if found:

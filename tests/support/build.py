@@ -10,16 +10,18 @@ The YAML is laid over `INSTALLATION`: mappings are merged key by key, all else r
 import asyncio
 import json
 import random
-from collections.abc import Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
 import yaml
 
 from byoc_proxy.app import Node, World
 from byoc_proxy.config.load import Loaded, load
+from byoc_proxy.sim.leftovers import kept_by, unfinished
 from byoc_proxy.sim.network import Network
+from byoc_proxy.sim.tasks import Tasks
 from byoc_proxy.sim.wire import NodeWire, listen
 from byoc_proxy.sim.words import sdp
 from byoc_proxy.sim.zone import FakeResolver, Zone
@@ -31,8 +33,6 @@ from tests.support.customer import Customer
 from tests.support.leaks import leaks
 
 __all__ = ["ANSWER", "DIALLED", "OFFER", "PROXY", "Carrier", "CarrierCall", "Scene", "sdp"]
-
-T = TypeVar("T")
 
 TRUNK = "BY" + "1" * 32
 WALL = 1_760_000_000.0  # the wall clock when the loop's clock says 0
@@ -62,7 +62,6 @@ connection_policies:
       - {{target: "sip:198.51.100.2", priority: 20}}
 """
 _INSTALLATION: dict[str, Any] = yaml.safe_load(INSTALLATION)
-FINAL = {"completed", "busy", "failed", "no-answer", "canceled"}
 TLS = "listeners: [{transport: tls, bind: '192.0.2.1:5061', certificate: cert.pem, private_key: key.pem}]"
 
 
@@ -88,8 +87,7 @@ class Scene:
         self._directory = directory
         self._serial = 0
         loop = asyncio.get_running_loop()
-        self._tasks: list[asyncio.Task[Any]] = []
-        loop.set_task_factory(self._task)
+        self._tasks = Tasks(loop)
         loop.set_exception_handler(lambda _, context: self.crashes.append(str(context.get("exception", context))))
 
     # --- the proxy -----------------------------------------------------------------------------------------
@@ -192,45 +190,26 @@ class Scene:
 
     def leftovers(self) -> list[str]:
         """What the proxy still keeps, and what went wrong unseen."""
-        core = self.node.endpoint.core
         stopped = all(wire.closed for wire in self.wires)  # its clock stands still
         kept: dict[str, object] = {
-            "sessions": list(core.sessions.values()),
-            "transactions": list(core.transactions.values()) if not stopped else [],
-            "alarms": len(core.alarms) if not stopped else 0,
-            "calls": list(self.node.switchboard.calls),
+            **kept_by(self.node, stopped=stopped),
             "crashes": self.crashes,
             "faults": self.network.faults,
-            "failures": [str(task.exception()) for task in self._tasks if _is_call(task) and task.exception()],
+            "failures": self._tasks.failures(),
             "errors": [each["exception"] for each in self.logged if "exception" in each and not self.tolerant],
             "records": self._bad_records(),
             "live records": list(self.store.live),
-            "tasks": [task for task in asyncio.all_tasks() if task is not asyncio.current_task()],
+            "tasks": self._tasks.running(),
         }
         return [f"{name}: {value}" for name, value in kept.items() if value]
 
     # --- how it is done ------------------------------------------------------------------------------------
 
-    def _task(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
-        **options: Any,
-    ) -> asyncio.Task[T]:
-        """Keeps every task: what that of a call raises is seen by nobody else."""
-        task: asyncio.Task[T] = asyncio.Task(coro, loop=loop, **options)
-        self._tasks.append(task)
-        return task
-
     def _bad_records(self) -> list[str]:
         admitted = sorted(each["call_sid"] for each in self.events("call.admitted"))
         recorded = sorted(self.store.records)
         bad = [f"admitted {admitted}, recorded {recorded}"] if admitted != recorded else []
-        bad += [
-            f"{each.call_sid} is {each.status}" for each in self.store.records.values() if each.status not in FINAL
-        ]
-        attempts = [attempt for each in self.store.records.values() for attempt in each.attempts]
-        return bad + [f"attempt at {each.address} is pending" for each in attempts if each.outcome == "pending"]
+        return bad + unfinished(self.store.records.values())
 
     def _hex_digits(self) -> str:
         self._serial += 1
@@ -251,10 +230,6 @@ def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         here = merged.get(key)
         merged[key] = _merged(here, value) if isinstance(here, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _is_call(task: asyncio.Task[Any]) -> bool:
-    return task.get_name().startswith("CA") and task.done() and not task.cancelled()
 
 
 def account_sid(key: str = "acme") -> str:
