@@ -6,7 +6,7 @@ any point leaves nothing ringing: the leg in hand is told to hang up, and the pr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from byoc_proxy.call.evidence import in_words, of_call, spelt
@@ -145,7 +145,7 @@ class Hunt:
     async def _locate(self, destination: Destination, *, redirected: bool = False) -> list[Hop]:
         health = self._services.health
         try:
-            hops = await self._services.resolver.locate(destination.uri)
+            hops = await self._services.resolver.locate(destination.next_hop)
         except NotLocated as error:
             if not redirected:
                 health.not_located(destination, str(error))
@@ -207,7 +207,7 @@ class Hunt:
         uri = redirected_to(contacts or "", lambda host: directory.find(host) is not None)
         if uri is None:
             return Next.NEXT_TARGET
-        elsewhere = Destination(destination.target, uri, destination.region)
+        elsewhere = replace(destination, uri=uri)  # by way of the same outbound proxy
         return await self._try_each(elsewhere, await self._locate(elsewhere, redirected=True), redirected=True)
 
     async def _attempt(
@@ -254,7 +254,7 @@ class Hunt:
         authorization: tuple[tuple[str, str], ...] = (),
         again: Leg | None = None,
     ) -> tuple[Leg, Outcome]:
-        outgoing: OutgoingInvite = self.quarry.intent.invite(destination.uri, authorization)
+        outgoing: OutgoingInvite = self.quarry.intent.invite(destination.uri, (*destination.route, *authorization))
         leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
         if self.quarry.trunk is not None:
             leg.belongs_to(self.quarry.trunk)

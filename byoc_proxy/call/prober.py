@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.sip.uri import SipUri
     from byoc_proxy.trunk.health import Watch, WatchedTarget
 
 _FIRST_ROUNDS: Final = 1.0  # seconds between the first OPTIONS of two targets, unless they are too many for that
@@ -95,7 +94,7 @@ class Prober:
         places: dict[Hop, Destination] = {}
         for destination in in_regions(watched.target, services.directories.current.region_order):
             try:
-                hops = await services.resolver.locate(destination.uri)
+                hops = await services.resolver.locate(destination.next_hop)
             except NotLocated as error:
                 services.health.not_located(destination, str(error))
                 hops = [watch.hop for watch in watched.addresses.values() if watch.region == destination.region]
@@ -113,7 +112,7 @@ class Prober:
         try:
             async with asyncio.timeout(watch.rules.timeout):
                 flow = await services.endpoint.reach(hop, destination.target.tls)
-                response = await services.endpoint.ask("OPTIONS", self._options(destination.uri), flow)
+                response = await services.endpoint.ask("OPTIONS", self._options(destination), flow)
         except TimeoutError:
             text = f"no reply to OPTIONS within {watch.rules.timeout:g} s"
             watch.take(Evidence("miss", "options", text), services.endpoint.now)
@@ -132,8 +131,10 @@ class Prober:
                 "address.resting", address=spelt(watch.hop), seconds=rest, status=response.status
             )
 
-    def _options(self, uri: SipUri) -> Outgoing:
+    def _options(self, destination: Destination) -> Outgoing:
         """§11.1: the Request-URI of a server has no user part; what we would understand is said in Accept."""
         base_domain = self._services.directories.current.installation.base_domain
-        server = uri.with_user(None).without_headers()
-        return Outgoing(str(server), f"<sip:{base_domain}>", f"<sip:{server.host_port}>", (ACCEPT,))
+        server = destination.uri.with_user(None).without_headers()
+        return Outgoing(
+            str(server), f"<sip:{base_domain}>", f"<sip:{server.host_port}>", (ACCEPT, *destination.route)
+        )

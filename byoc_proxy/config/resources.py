@@ -320,6 +320,7 @@ class ResourceReader:
                     _health(entry.health, item.health) if item.health is not None else None,
                     item.udp_oversize,
                     _terms(item.tls),
+                    item.outbound_proxy,
                 )
                 for at, item in enumerate(entry.targets)
             )

@@ -339,12 +339,13 @@ class TargetEntry(Section):
     weight: Annotated[Count, Field(ge=1, le=MOST_WEIGHT)] = 10
     enabled: bool = True
     health: HealthEntry | None = None
+    outbound_proxy: Target | None = None
     udp_oversize: UdpOversize = "tcp"
     tls: TargetTlsSection | None = None
 
     @model_validator(mode="after")
     def _speaks_tls(self) -> Self:
-        if self.tls is not None and self.target.transport != "tls":
+        if self.tls is not None and (self.outbound_proxy or self.target).transport != "tls":
             raise ValueError("tls is for targets over TLS; write ;transport=tls behind the target or remove tls")
         return self
 

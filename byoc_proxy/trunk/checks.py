@@ -256,17 +256,21 @@ class _Rules:
                 yield Finding((*path, "failover_stop_codes"), f"{code} is not a failure code (300 to 699)")
 
     def _target(self, target: ConnectionPolicyTarget, path: Path) -> Iterator[Finding]:
-        uri = target.target
-        fault = target_fault(uri)
-        if fault is not None:
-            yield Finding((*path, "target"), fault)
-        hosts = {uri.host.replace(REGION_TOKEN, region) for region in self._place.regions}
-        if hosts & self._own_hosts:
-            yield Finding((*path, "target"), f"{uri.host} is a domain of this installation: calls would loop")
+        yield from self._next_hop(target.target, (*path, "target"))
+        if target.outbound_proxy is not None:
+            yield from self._next_hop(target.outbound_proxy, (*path, "outbound_proxy"))
         if not 0 <= target.priority <= MOST_PRIORITY:
             yield Finding((*path, "priority"), f"{target.priority} is out of range; use 0 to 65535, 0 first")
         if not 1 <= target.weight <= MOST_WEIGHT:
             yield Finding((*path, "weight"), f"{target.weight} is out of range; use 1 to 65535")
+
+    def _next_hop(self, uri: SipUri, path: Path) -> Iterator[Finding]:
+        fault = target_fault(uri)
+        if fault is not None:
+            yield Finding(path, fault)
+        hosts = {uri.host.replace(REGION_TOKEN, region) for region in self._place.regions}
+        if hosts & self._own_hosts:
+            yield Finding(path, f"{uri.host} is a domain of this installation: calls would loop")
 
 
 def _health_faults(rules: HealthRules, path: Path) -> Iterator[Finding]:

@@ -182,6 +182,7 @@ class ConnectionPolicyTarget:
     `health` None: as the policy has it.
     `udp_oversize`: what becomes of an INVITE over UDP that is too large for it. `tls`: what is asked of this far
     end and shown to it; None: what the node has.
+    `outbound_proxy` is where calls to it are sent; the Request-URI stays `target`.
     """
 
     sid: TargetSid
@@ -193,6 +194,7 @@ class ConnectionPolicyTarget:
     health: HealthRules | None = None
     udp_oversize: UdpOversize = "tcp"
     tls: TlsTerms | None = None
+    outbound_proxy: SipUri | None = None
 
 
 @dataclass(frozen=True, slots=True)

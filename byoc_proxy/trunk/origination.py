@@ -27,11 +27,25 @@ _STAND_IN: Final = "region--here"  # what stands for the token while a URI is pa
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """One target in one region; `region` is None when the target's host does not name one."""
+    """One target in one region; `region` is None when the target's host does not name one.
+
+    `uri` is what is called, `next_hop` what is resolved and sent to: the target's outbound proxy, if it has one.
+    """
 
     target: ConnectionPolicyTarget
     uri: SipUri
     region: str | None = None
+    outbound_proxy: SipUri | None = None
+
+    @property
+    def next_hop(self) -> SipUri:
+        return self.outbound_proxy or self.uri
+
+    @property
+    def route(self) -> tuple[tuple[str, str], ...]:
+        """The Route header for a proxy that routes loosely (RFC 3261 §8.1.2); without `;lr` it needs none."""
+        proxy = self.outbound_proxy
+        return (("Route", f"<{proxy}>"),) if proxy is not None and "lr" in proxy.params else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +98,7 @@ def route(
     steps: list[RouteStep] = []
     for destination in destinations(policy, region_order, draw):
         try:
-            hops = _located(destination.uri, draw, answers)
+            hops = _located(destination.next_hop, draw, answers)
         except NotLocated as error:
             steps.append(RouteStep(destination, None, str(error)))
         else:
@@ -105,13 +119,17 @@ def redirected_to(contacts: str, is_ours: Callable[[str], bool]) -> SipUri | Non
 
 def in_regions(target: ConnectionPolicyTarget, region_order: Sequence[str]) -> list[Destination]:
     """One destination, or one for each region where the target's host names `{region}`, in the given order."""
-    uri = target.target
-    if REGION_TOKEN not in uri.host:
-        return [Destination(target, uri)]
+    uri, proxy = target.target, target.outbound_proxy
+    if REGION_TOKEN not in uri.host and (proxy is None or REGION_TOKEN not in proxy.host):
+        return [Destination(target, uri, None, proxy)]
     return [
-        Destination(target, uri.with_host(uri.host.replace(REGION_TOKEN, region)), region)
+        Destination(target, _in_region(uri, region), region, _in_region(proxy, region) if proxy else None)
         for region in region_order
     ]
+
+
+def _in_region(uri: SipUri, region: str) -> SipUri:
+    return uri.with_host(uri.host.replace(REGION_TOKEN, region))
 
 
 def _located(uri: SipUri, draw: Callable[[], float], answers: Mapping[Query, Answer | LookupFailed]) -> list[Hop]:

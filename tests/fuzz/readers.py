@@ -138,7 +138,7 @@ def _check_address(found: NameAddr) -> None:
 
 
 def identity(data: bytes) -> None:
-    """Who calls, as every kind of carrier is told, and what else crosses: each can stand in a message and be read."""
+    """Who calls, as every kind of carrier is told, and what else crosses: each can stand in a message."""
     try:
         message = parse_datagram(data)
         if not isinstance(message, Request) or inspect(message) is not None:

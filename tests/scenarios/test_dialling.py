@@ -54,6 +54,48 @@ async def test_a_tls_target_is_reached_at_5061_with_a_contact_that_is_not_sips(s
     assert there.invite.via.transport == "TLS"
 
 
+def by_way_of(proxy: str, uri: str = "sip:carrier.example") -> str:
+    return f"connection_policies: {{carriers: {{targets: [{{target: '{uri}', outbound_proxy: '{proxy}'}}]}}}}"
+
+
+@pytest.mark.parametrize(
+    ("proxy", "port", "transport", "route"),
+    [
+        ("sip:198.51.100.9", 5060, "UDP", None),
+        ("sip:sbc7.carrier.example:5080;transport=tcp", 5080, "TCP", None),
+        ("sip:198.51.100.9;lr", 5060, "UDP", "<sip:198.51.100.9;lr>"),
+    ],
+)
+async def test_an_outbound_proxy_is_sent_to_and_the_target_is_called(
+    scene: Scene, proxy: str, port: int, transport: str, route: str | None
+) -> None:
+    scene.zone.host("sbc7.carrier.example", "198.51.100.9")
+    scene.starts(by_way_of(proxy))
+    there = await refused(scene, scene.carrier("198.51.100.9", port))
+    assert (there.carrier.transport, there.invite.via.transport) == (transport, transport)
+    assert there.invite.uri_text == "sip:+14158675309@carrier.example"
+    assert there.invite.headers.get("to") == "<sip:+14158675309@carrier.example>"
+    assert there.invite.headers.get("route") == route
+    (attempt,) = (await scene.over()).attempts
+    assert (attempt.target, attempt.address) == ("sip:carrier.example", f"{transport} 198.51.100.9:{port}")
+
+
+async def test_the_cancel_and_the_ack_go_by_way_of_the_outbound_proxy_too(scene: Scene) -> None:
+    scene.starts(by_way_of("sip:198.51.100.9;lr"))
+    call = scene.caller.calls()
+    await call.hears(180)
+    there = await scene.carrier("198.51.100.9").invited()
+    there.rings()
+    await scene.settled()
+    call.cancels()
+    for method in ("CANCEL", "ACK"):
+        request = await there.receives(method)
+        assert request.headers.get("route") == "<sip:198.51.100.9;lr>"
+        assert request.uri_text == "sip:+14158675309@carrier.example"
+    await call.hears(200, "CANCEL")
+    await call.hears(487)
+
+
 async def test_the_dialled_number_goes_into_a_target_without_a_user_part_only(scene: Scene) -> None:
     scene.starts(target("sip:trunk-7@198.51.100.1"))
     there = await refused(scene, scene.first)

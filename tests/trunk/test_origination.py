@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -71,6 +72,15 @@ def test_a_target_of_a_region_is_tried_at_home_first_and_then_at_the_neighbours(
         ("sip:edge.ie1.carrier.example;transport=tls", "ie1"),
         ("sip:b.example", None),
     ]
+
+
+def test_an_outbound_proxy_is_the_next_hop_and_may_be_in_a_region_of_its_own() -> None:
+    behind = replace(target("sip:carrier.example"), outbound_proxy=read_target("sip:sbc.{region}.example;lr"))
+    places = destinations(policy(behind), REGIONS, first)
+    assert [(str(place.uri), str(place.next_hop), place.region) for place in places] == [
+        ("sip:carrier.example", f"sip:sbc.{region}.example;lr", region) for region in ("us1", "us2", "ie1")
+    ]
+    assert places[0].route == (("Route", "<sip:sbc.us1.example;lr>"),)
 
 
 def test_a_target_with_a_region_prints_as_it_was_written() -> None:
