@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.sip.message import Request, Response
     from byoc_proxy.sip.outputs import Requested
+    from byoc_proxy.sip.session import Fields
 
 _RELAYED: Final = frozenset({"INFO", "UPDATE", "MESSAGE"})
-_BODY_HEADERS: Final = frozenset({"content-type", "content-disposition", "info-package", "user-to-user"})
+_BODY_HEADERS: Final = frozenset({"content-type", "content-disposition", "info-package"})
 _EVENT_HEADERS: Final = frozenset({"refer-to", "refer-sub", "event", "subscription-state"})  # RFC 3515, RFC 4488
 
 
@@ -48,9 +49,9 @@ class Bridge:
             request.method,
             request.body,
             lambda response: here.reply(
-                event.transaction, *_answer(response), _body_headers(response) if response else ()
+                event.transaction, *_answer(response), _crossing(response, here) if response else ()
             ),
-            _body_headers(request),
+            _crossing(request, there),
         )
 
     def _relay(self, event: Requested, here: Leg, there: Leg) -> None:
@@ -92,7 +93,9 @@ def _answer(response: Response | None) -> tuple[int, bytes]:
     return response.status, response.body if response.status < 300 else b""
 
 
-def _body_headers(message: Request | Response) -> tuple[tuple[str, str], ...]:
-    return tuple(
+def _crossing(message: Request | Response, leg: Leg) -> Fields:
+    """What is said on `leg` of the headers of a message that came on the other one."""
+    described = [
         (name, value) for key, name, value in message.headers if key in _BODY_HEADERS or key in _EVENT_HEADERS
-    )
+    ]
+    return [*described, *leg.lets(message.headers)]

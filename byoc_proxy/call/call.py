@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.message import Response
     from byoc_proxy.sip.outputs import Ended
+    from byoc_proxy.sip.session import Fields
     from byoc_proxy.trunk.admission import Admit
     from byoc_proxy.twiml.verbs import Dial
     from byoc_proxy.webhook.parameters import CallFacts
@@ -91,11 +92,11 @@ class Call:
             self.ring()
         await run_script(self, self._entry())
 
-    def ring(self) -> None:
+    def ring(self, headers: Fields = ()) -> None:
         """180, unless it rings already."""
         if "ringing" not in self.journal.record.stages:
             self.journal.stage("ringing")
-            self.leg.progress(180)
+            self.leg.progress(180, b"", headers)
 
     def end(self, reason: str = "") -> None:
         """Hang up whatever is up. Idempotent."""
@@ -257,9 +258,9 @@ class Call:
         self.journal.stage("progress")
         if response.sdp and sole:
             self.journal.stage("ringing")
-            self.leg.progress(response.status, response.sdp)
+            self.leg.progress(response.status, response.sdp, self.leg.lets(response.headers))
         elif response.status != 183:
-            self.ring()
+            self.ring(self.leg.lets(response.headers) if sole else ())
 
     def _unanswered(self, dial: Dial, hunts: Sequence[Hunt], outcome: Outcome | None) -> DialOutcome:
         outcomes = [each for hunt in hunts for each in hunt.outcomes]

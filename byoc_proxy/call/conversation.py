@@ -96,7 +96,8 @@ class Conversation:
             return
         # a caller without an offer answers ours, the callee's, in the ACK (RFC 3261 §13.2.1)
         self.anchor.on_acked = self._acknowledged
-        self.anchor.accept(self.other.remote_sdp)
+        fields, self.other.answer_fields = self.other.answer_fields, ()
+        self.anchor.accept(self.other.remote_sdp, self.anchor.lets(fields))
         self._journal.answered()
 
     def _acknowledged(self, ack: Request) -> None:

@@ -73,7 +73,8 @@ class Dialling:
         number = trunk.outbound_numbers.called.apply(noun.number)
         presentation = self._directory.presentation(trunk)
         intent = self._intent(dial, trunk, presentation, number, to_host=trunk.to_host)
-        return Quarry(call_sid, intent, wanted, policy, trunk, policy.credentials)
+        border = self._directory.border(trunk)
+        return Quarry(call_sid, intent, wanted, policy, trunk, policy.credentials, border)
 
     def _named_trunk(self, noun: Number) -> ByocTrunk:
         """The trunk of `byoc`; without it the call goes out on the trunk that it came in on."""
@@ -96,7 +97,8 @@ class Dialling:
         credentials = None
         if noun.username is not None:
             credentials = Credentials(noun.username, noun.password or "")
-        return Quarry(call_sid, intent, [Destination(target, uri)], policy, credentials=credentials)
+        border = self._directory.border(self._trunk)
+        return Quarry(call_sid, intent, [Destination(target, uri)], policy, None, credentials, border)
 
     def _intent(
         self,

@@ -45,13 +45,15 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.uac import OutgoingInvite
     from byoc_proxy.sip.uri import SipUri
     from byoc_proxy.trunk.model import ByocTrunk, ConnectionPolicy
+    from byoc_proxy.trunk.relaying import Border
 
 
 @dataclass(slots=True)
 class Quarry:
     """Who is to be reached: the leg's CallSid, what it says, where it may go, and under which policy.
 
-    `credentials` are for a far end that asks: those of a `<Sip>` noun, or else of the policy.
+    `credentials` are for a far end that asks: those of a `<Sip>` noun, or else of the policy. `border` decides
+    what it may hear of the other leg later on.
     """
 
     call_sid: str
@@ -60,6 +62,7 @@ class Quarry:
     policy: ConnectionPolicy
     trunk: ByocTrunk | None = None
     credentials: Credentials | None = None
+    border: Border | None = None
 
     @property
     def trunk_sid(self) -> str | None:
@@ -258,6 +261,7 @@ class Hunt:
         leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
         if self.quarry.trunk is not None:
             leg.belongs_to(self.quarry.trunk)
+        leg.border = self.quarry.border
         leg.session.credentials = self.quarry.credentials  # requests inside the dialog may be challenged too
         record.call_id = leg.call_id
         leg.on_progress = self._on_progress

@@ -29,6 +29,7 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission, identity)
     call = Call(services, leg, Origin.of(request, identity), admission, facts)
     leg.belongs_to(admission.trunk)
+    leg.border = services.directories.current.border(admission.trunk)
     leg.session.credentials = _credentials(services, admission.trunk)
     call.journal.decided(leg.detour)
     return call

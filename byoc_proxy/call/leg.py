@@ -22,9 +22,10 @@ from byoc_proxy.sip.outputs import (
     Requested,
 )
 from byoc_proxy.sip.uas import UasSession
+from byoc_proxy.trunk.relaying import candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from byoc_proxy.net.endpoint import Endpoint
     from byoc_proxy.sip.flow import Flow
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.transaction import ServerTransaction
     from byoc_proxy.sip.uac import OutgoingInvite
     from byoc_proxy.trunk.model import ByocTrunk
+    from byoc_proxy.trunk.relaying import Border
 
     Done = Callable[[Response | None], None]
 
@@ -62,6 +64,8 @@ class Leg:
         "_replies",
         "_waiter",
         "answer",
+        "answer_fields",
+        "border",
         "ending",
         "on_acked",
         "on_ended",
@@ -79,9 +83,11 @@ class Leg:
     def __init__(self, endpoint: Endpoint, session: Session) -> None:
         self.session = session
         self.trunk: ByocTrunk | None = None
+        self.border: Border | None = None  # what may be said here of what another leg heard
         self.stage = Stage.SILENT
         self.rang = False  # somebody may have heard it ring: no failover any more
         self.answer: Response | None = None
+        self.answer_fields: tuple[tuple[str, str, str], ...] = ()  # of the answer, what may cross to another leg
         self.refusal: Refused | None = None
         self.ending: Ended | None = None
         self.remote_sdp = b""  # the far end's last SDP, offer or answer
@@ -126,6 +132,10 @@ class Leg:
             return None
         host, port = dialog.flow.remote
         return f"requests inside the dialog go to the source {host}:{port} and not to {dialog.next_hop}"
+
+    def lets(self, fields: Iterable[tuple[str, str, str]]) -> Fields:
+        """What of another leg's headers may be said on this one."""
+        return self.border.relayed(fields) if self.border is not None else ()
 
     # --- verbs ---------------------------------------------------------------------------------------------
 
@@ -220,6 +230,7 @@ class Leg:
             case Answered(_, response):
                 self.answer = response
                 self._learn(response)
+                self.answer_fields = candidates(response.headers)
                 response.shed()  # a call lasts: what it was answered with need not
                 self._advance(Stage.FINAL)
             case Refused():

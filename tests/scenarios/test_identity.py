@@ -3,7 +3,7 @@
 import pytest
 
 from byoc_proxy.sip.message import Request
-from tests.support.build import Scene
+from tests.support.build import ANSWER, Scene
 from tests.support.carrier import credentials
 
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
@@ -207,6 +207,55 @@ async def test_listed_headers_cross_and_everything_else_stays(scene: Scene) -> N
         "<sip:+15550111@sip.example.test>;reason=unconditional",
     ]
     assert b"10.1.2.3" not in invite.encode()
+
+
+async def test_what_the_callee_says_crosses_to_the_caller_by_the_list_of_the_callers_trunk(scene: Scene) -> None:
+    scene.starts(trunk("ringing: relay, relay_headers: [X-Shown, User-to-User]"))
+    call = scene.caller.calls()
+    there = await scene.first.invited()
+    headers = ["X-Shown: 1", "X-Hidden: 2", "User-to-User: 56a3", "Server: Inside/9", "Contact: <sip:10.1.2.3>"]
+    there.responds(183, ANSWER, headers)
+    early = await call.hears(183)
+    there.answers(headers=headers[:-1])
+    await there.receives("ACK")
+    answer = await call.hears(200)
+    call.acks()
+    for response in (early, answer):
+        shown = [response.headers.get(name) for name in ("x-shown", "x-hidden", "user-to-user", "server")]
+        assert shown == ["1", None, "56a3", None]
+        assert b"10.1.2.3" not in response.encode()
+    call.hangs_up()
+    await there.receives("BYE")
+
+
+async def test_a_180_of_the_callee_brings_its_listed_headers_where_ringing_is_relayed(scene: Scene) -> None:
+    scene.starts(trunk("ringing: relay, relay_headers: [Alert-Info]"))
+    call = scene.caller.calls()
+    there = await scene.first.invited()
+    there.responds(180, headers=["Alert-Info: <urn:alert:source:internal>", "X-Hidden: 2"])
+    ringing = await call.hears(180)
+    assert (ringing.headers.get("alert-info"), "x-hidden" in ringing.headers) == (
+        "<urn:alert:source:internal>",
+        False,
+    )
+    there.refuses(486)
+    await call.hears(486)
+
+
+@pytest.mark.parametrize("method", ["INFO", "MESSAGE"])
+async def test_requests_inside_a_call_bring_listed_headers_both_ways(scene: Scene, method: str) -> None:
+    scene.starts(trunk("relay_headers: [X-Shown]"))
+    call, there = await scene.talking()
+    headers = ["Content-Type: text/plain", "X-Shown: 1", "X-Hidden: 2", "User-to-User: 56a3"]
+    for one, two in ((call, there), (there, call)):
+        one.requests(method, b"x", headers)
+        request = await two.receives(method)
+        two.responds(200, headers=headers[1:], to=request)
+        for message in (request, await one.hears(200, method)):
+            shown = [message.headers.get(name) for name in ("x-shown", "x-hidden", "user-to-user")]
+            assert shown == ["1", None, None]
+    call.hangs_up()
+    await there.receives("BYE")
 
 
 async def test_a_display_name_of_any_bytes_reaches_the_other_side_byte_for_byte(scene: Scene) -> None:
