@@ -101,13 +101,22 @@ class Baresip:
 
 @contextlib.asynccontextmanager
 async def baresip(
-    directory: Path, *, host: str = "127.0.0.40", user: str = "+15550199", outbound: str = "", answers: bool = True
+    directory: Path,
+    *,
+    host: str = "127.0.0.40",
+    user: str = "+15550199",
+    password: str = "",
+    outbound: str = "",
+    answers: bool = True,
 ) -> AsyncIterator[Baresip]:
-    """A telephone with one account, `user`; new calls of its own go to the URI `outbound`."""
+    """A telephone with one account, `user` with `password`; new calls of its own go to the URI `outbound`."""
     address, control = _places(host)
-    route = f';outbound="{outbound}"' if outbound else ""
-    account = f"<sip:{user}@{host}:{address[1]}>;regint=0;answermode={'auto' if answers else 'manual'}{route}\n"
-    _configure(directory, account, host=host, port=address[1], control=control)
+    account = [f"<sip:{user}@{host}:{address[1]}>", "regint=0", f"answermode={'auto' if answers else 'manual'}"]
+    if outbound:
+        account.append(f'outbound="{outbound}"')
+    if password:
+        account += [f"auth_user={user}", f"auth_pass={password}"]
+    _configure(directory, ";".join(account) + "\n", host=host, port=address[1], control=control)
     command = [installed("baresip", "baresip-core"), "-s", "-v", "-f", str(directory)]
     async with program(directory, *command) as running:
         await running.listening([("udp", *address), ("tcp", *address), ("tcp", host, control)])

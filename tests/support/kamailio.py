@@ -7,9 +7,10 @@ from pathlib import Path
 from tests.support.daemon import free_for_both
 from tests.support.programs import Protocol, installed, program
 
-__all__ = ["Address", "kamailio"]
+__all__ = ["OURS", "Address", "kamailio"]
 
 Address = tuple[str, int]
+OURS = "127.0.0.10"  # where the daemon of the tests is
 CONFIGURATION = Path(__file__).resolve().parent.parent / "wire" / "peers" / "kamailio.cfg"
 LITTLE = ("-m", "16", "-M", "4")  # megabytes of memory, shared and per child
 
@@ -20,23 +21,28 @@ async def kamailio(
     next_hop: str,
     *,
     host: str = "127.0.0.30",
-    port: int = 0,
-    strict_for: str = "",
+    strict: bool = False,
+    password: str = "",
+    algorithm: str = "MD5",
     stranded: bool = False,
 ) -> AsyncIterator[Address]:
     """A proxy that listens at the address it gives, over UDP and TCP, and sends new calls to the URI `next_hop`.
 
-    `strict_for`: it is a strict router (RFC 3261 §16.12.1.2), and drops requests inside a dialog that come from
-    this address and do not treat it as one. `stranded`: it may complain, as it cannot reach its next hop.
+    `strict`: it is a strict router (RFC 3261 §16.12.1.2), and drops requests inside a dialog that come from `OURS`
+    and do not treat it as one. `password`: it challenges every request from `OURS` (RFC 3261 §22.3).
+    `stranded`: it may complain, as it cannot reach its next hop.
     """
-    address = (host, port or free_for_both(host))
-    defines = ["-A", f"PLACE={host}:{address[1]}", "-A", f"HOST={host}", "-A", f'NEXT_HOP="{next_hop}"']
-    if strict_for:
-        defines += ["-A", f"STRICT={strict_for}"]
+    address = (host, free_for_both(host))
+    values = {"PLACE": f"{host}:{address[1]}", "HOST": host, "NEXT_HOP": f'"{next_hop}"', "OURS": OURS}
+    if password:
+        values |= {"PASSWORD": f'"{password}"', "ALGORITHM": f'"{algorithm}"'}
+    defines = [f"{name}={value}" for name, value in values.items()] + ["STRICT"] * strict
     command = [installed("kamailio", "kamailio"), "-DD", "-E", "-e", "-f", str(CONFIGURATION)]
     places = ["-w", str(directory), "-Y", str(directory)]
     protocols: tuple[Protocol, ...] = ("udp", "tcp")
-    async with program(directory, *command, *LITTLE, *places, *defines) as running:
+    async with program(
+        directory, *command, *LITTLE, *places, *(word for each in defines for word in ("-A", each))
+    ) as running:
         await running.listening((protocol, *address) for protocol in protocols)
         yield address
     assert stranded or "ERROR" not in running.said, running.said

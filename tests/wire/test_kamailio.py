@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.baresip import Baresip, baresip
-from tests.support.daemon import DOMAIN, Daemon, configuration, daemon
+from tests.support.daemon import DOMAIN, Daemon, Document, configuration, daemon
 from tests.support.kamailio import Address, kamailio
 from tests.support.sipp import Sipp, Transport, free_port
 
 pytestmark = pytest.mark.wire
 
-OURS = "127.0.0.10"  # as `configuration` has it
+PASSWORD = "Secret-12345x"
 UDP, TCP = "", ";transport=tcp"
 
 
@@ -57,8 +57,7 @@ async def stage(directory: Path, line: Line) -> AsyncIterator[Stage]:
     """baresip, Kamailio, the daemon, Kamailio, baresip: in the order of a call."""
 
     def router(address: Address, suffix: str, host: str) -> AbstractAsyncContextManager[Address]:
-        strict_for = OURS if line.strict else ""
-        return kamailio(directory / host, _uri(address, suffix), host=host, strict_for=strict_for)
+        return kamailio(directory / host, _uri(address, suffix), host=host, strict=line.strict)
 
     async with (
         baresip(directory / "callee") as callee,
@@ -165,6 +164,38 @@ async def test_a_telephone_behind_a_proxy_with_nowhere_to_go_is_tried_at_the_nex
     assert report.exit_code == 0, report.errors + report.messages
     first, second = record["attempts"]
     assert (first["status"], second["outcome"]) == (477, "answered")
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+async def test_a_telephone_says_its_password_to_us_and_we_say_ours_to_a_proxy_for_every_request(
+    tmp_path: Path, algorithm: str
+) -> None:
+    async with (
+        baresip(tmp_path / "callee") as callee,
+        kamailio(tmp_path / "behind", _uri(callee.address, UDP), password=PASSWORD, algorithm=algorithm) as behind,
+        daemon(tmp_path, _asking(configuration(_uri(behind, UDP)))) as proxy,
+        baresip(
+            tmp_path / "caller", host="127.0.0.41", user="alice", outbound=_uri(proxy.udp, UDP), password=PASSWORD
+        ) as caller,
+    ):
+        scene = Stage(caller, proxy, callee)
+        await scene.talking()
+        await _holds_and_resumes(caller, callee)
+        await caller.does("hangup")
+        await callee.has("CALL_CLOSED")
+        record = await proxy.record()
+    assert (record["username"], record["status"]) == ("alice", "completed")
+    assert [attempt["outcome"] for attempt in record["attempts"]] == ["answered"]
+
+
+def _asking(document: Document) -> Document:
+    """Callers have to say who they are, and the carrier is told who we are."""
+    document["domains"]["acme"]["credential_lists"] = ["phones"]
+    document["domains"]["acme"]["digest_algorithms"] = ["MD5"]  # a second challenge is too much for libre 1
+    document["credential_lists"] = {"phones": {"credentials": [{"username": "alice", "password": PASSWORD}]}}
+    credentials = {"username": "account42", "password": PASSWORD, "realm": "carrier.example"}
+    document["connection_policies"]["carriers"]["credentials"] = credentials
+    return document
 
 
 async def _holds_and_resumes(one: Baresip, other: Baresip) -> None:
