@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from byoc_proxy.call.transfer import translated
 from byoc_proxy.sip.inspection import ALLOW
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Bridge:
         self._legs = (caller, callee)
         self._on_refer = on_refer
         self._passes_events = False  # once a REFER has crossed, its NOTIFYs do
+        # for each leg, the CSeq numbers of the REFERs that it was sent, and those that they came with
+        self._referrals: dict[Leg, dict[str, str]] = {caller: {}, callee: {}}
         caller.on_request = lambda event: self._relay(event, caller, callee)
         callee.on_request = lambda event: self._relay(event, callee, caller)
 
@@ -45,14 +48,17 @@ class Bridge:
         self._passes_events = self._passes_events or event.request.method == "REFER"
         there = self._legs[1] if here is self._legs[0] else self._legs[0]
         request = event.request
-        there.transact(
-            request.method,
-            request.body,
-            lambda response: here.reply(
-                event.transaction, *_answer(response), _crossing(response, here) if response else ()
-            ),
-            _crossing(request, there),
+
+        def answered(response: Response | None) -> None:
+            if response is not None and request.method == "REFER":
+                self._referrals[there][str(response.cseq[0])] = str(request.cseq[0])
+            here.reply(event.transaction, *_answer(response), _crossing(response, here) if response else ())
+
+        headers = tuple(
+            (name, translated(value, self._referrals[here]) if name.lower() == "event" else value)
+            for name, value in _crossing(request, there)
         )
+        there.transact(request.method, request.body, answered, headers)
 
     def _relay(self, event: Requested, here: Leg, there: Leg) -> None:
         method = event.request.method

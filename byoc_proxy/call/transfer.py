@@ -10,11 +10,14 @@ from byoc_proxy.sip.message import reason_of
 from byoc_proxy.sip.uri import NameAddr, SipUri, UriError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.sip.message import Request, Response
 
 NOT_ALLOWED: Final = 32218  # the public code: transfer not allowed
 _SEPARATORS: Final = re.compile(r"[-.()]")  # of a telephone number as people write it (RFC 3966 §5.1.1)
+_ID: Final = re.compile(r"\s*;\s*id\s*=\s*([^\s;]+)", re.IGNORECASE)  # of an Event
 _FRAGMENT: Final = ("Content-Type", "message/sipfrag;version=2.0")
 
 
@@ -52,6 +55,13 @@ def read_referral(request: Request) -> Referral | Unfit:
     if (uri.params.get("method") or "INVITE").upper() != "INVITE":
         return Unfit(501, "Only INVITE Can Be Referred")
     return Referral(uri.decoded_user) if uri.user else Unfit(484, "Refer-To Without A Number")
+
+
+def translated(event: str, numbers: Mapping[str, str]) -> str:
+    """The Event of a NOTIFY as the other leg knows it: `id` is the CSeq number of the REFER (RFC 3515 §2.4.6), and
+    `numbers` has those of the far end by ours. One that is not there yet is left out: the first needs none.
+    """
+    return _ID.sub(lambda found: f";id={numbers[found[1]]}" if found[1] in numbers else "", event)
 
 
 class Reports:

@@ -254,6 +254,32 @@ async def test_a_relayed_transfer_is_between_the_two_far_ends(scene: Scene) -> N
     await there.receives("BYE")
 
 
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_relayed_notify_names_the_refer_by_the_number_that_its_asker_gave_it(
+    scene: Scene, early: bool
+) -> None:
+    scene.starts(RELAY)
+    call, there = await scene.talking()
+    there.cseq = 32502  # a telephone begins where it likes
+    there.requests("REFER", headers=TO_DESK)
+    asked = await call.receives("REFER")
+    if not early:
+        call.responds(202, to=asked)
+        await there.hears(202, "REFER")
+    event = [f"Event: refer;id={asked.cseq[0]}", "Subscription-State: active", "Content-Type: message/sipfrag"]
+    call.requests("NOTIFY", b"SIP/2.0 100 Trying\r\n", event)
+    notify = await there.receives("NOTIFY")
+    # before the 202 we do not know the number yet; the first of a dialog needs none (RFC 3515 §2.4.6)
+    assert notify.headers.get("event") == ("refer" if early else "refer;id=32503")
+    there.responds(200, to=notify)
+    await call.hears(200, "NOTIFY")
+    if early:
+        call.responds(202, to=asked)
+        await there.hears(202, "REFER")
+    call.hangs_up()
+    await there.receives("BYE")
+
+
 async def test_a_refer_outside_of_a_call_is_refused(scene: Scene) -> None:
     scene.starts(TERMINATE)
     caller: Carrier = scene.caller
