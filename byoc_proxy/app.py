@@ -13,9 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy import __version__
+from byoc_proxy.call.door import Door
 from byoc_proxy.call.evidence import spelt
+from byoc_proxy.call.gauge import Gauge
 from byoc_proxy.call.lines import Lines
 from byoc_proxy.call.prober import Prober
+from byoc_proxy.call.rejections import Rejections
 from byoc_proxy.call.screen import Screen
 from byoc_proxy.call.services import Services
 from byoc_proxy.call.switchboard import Switchboard
@@ -26,6 +29,7 @@ from byoc_proxy.sip.digest_server import DigestServer
 from byoc_proxy.sip.transaction import TIMEOUT
 from byoc_proxy.trunk.directory import Directories
 from byoc_proxy.trunk.health import State, Watchlist
+from byoc_proxy.trunk.strangers import Strangers
 from byoc_proxy.webhook.client import Webhooks
 
 if TYPE_CHECKING:
@@ -79,10 +83,14 @@ class Node:
             loaded.directory.installation.realm, settings.digest_secret or secrets.token_bytes(32)
         )
         now = asyncio.get_running_loop().time
-        screen = Screen(self.directories, digest, self.switchboard, now, world.wall, world.log)
-        core = UserAgentCore(lambda: NODE + world.hex_digits()[:20], screen)
+        self.gauge = Gauge(world.draw, world.log)
+        self.rejections = Rejections(world.wall, world.log)
+        strangers = Strangers(settings.limits.strangers)
+        door = Door(self.directories, strangers, self.gauge, now, world.log)
+        screen = Screen(self.directories, digest, self.switchboard, door, world.wall, self.rejections, world.log)
+        core = UserAgentCore(lambda: NODE + world.hex_digits()[:20], screen, door)
         self.endpoint = Endpoint(core, self._dropped)
-        self.listeners = Listeners(self.endpoint, world.log)
+        self.listeners = Listeners(self.endpoint, self.gauge.watch, world.log)
         self._patience: asyncio.Timeout | None = None  # how long `stop` waits, while it does
         webhooks = Webhooks(
             world.http,
@@ -100,6 +108,7 @@ class Node:
             world.resolver,
             self.health,
             lines,
+            door,
             world.records,
             world.hex_digits,
             world.wall,
@@ -158,4 +167,5 @@ class Node:
             self.log.info("address.state", state=watch.state, **facts)
 
     def _dropped(self, dropped: Dropped) -> None:
+        self.rejections.note(dropped.kind, dropped.flow, dropped.reason)
         self.log.debug("message.dropped", reason=dropped.reason, source=dropped.flow.remote)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from byoc_proxy.call.services import Resolver as CallResolver
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.config.settings import Settings
+    from byoc_proxy.health import Page
 
 PULSE: Final = 5.0  # seconds: to within so much it is known how long an interrupted call lasted
 
@@ -73,8 +74,11 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
             if settings.health is not None:
                 # until the very end: a draining node says so
                 place = settings.health
-                report = partial(targets_report, node.services)
-                served = health_served(place.host, place.port, node.switchboard, report)
+                pages: dict[str, Page] = {
+                    "/targets": partial(targets_report, node.services),
+                    "/rejected": node.rejections.report,
+                }
+                served = health_served(place.host, place.port, node.switchboard, pages)
                 await open_for_good.enter_async_context(served)
             calm_collector()
             for number in (signal.SIGTERM, signal.SIGINT):

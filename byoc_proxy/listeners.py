@@ -13,6 +13,7 @@ from byoc_proxy.sip.uri import bracketed
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from typing import Any
 
     from byoc_proxy.config.load import Loaded
@@ -42,8 +43,10 @@ class TlsFiles:
 class Listeners:
     """What a node listens on. `open` once, `renew` as often as there is a new configuration."""
 
-    def __init__(self, endpoint: Endpoint, log: Any) -> None:
+    def __init__(self, endpoint: Endpoint, watch: Callable[[Callable[[], float]], None], log: Any) -> None:
+        """`watch` is told where to ask how much waits unread."""
         self._endpoint = endpoint
+        self._watch = watch
         self._log = log
         self._streams: dict[_Place, StreamListener] = {}
 
@@ -77,7 +80,9 @@ class Listeners:
         host = bracketed(listener.advertise_host or listener.host)
         sent_by = f"{host}:{listener.advertise_port or listener.port}"
         if listener.transport == "UDP":
-            return UdpListener(local, sent_by, self._endpoint)
+            wire = UdpListener(local, sent_by, self._endpoint)
+            self._watch(wire.backlog)
+            return wire
         if listener.transport == "TCP":
             return StreamListener(local, sent_by, self._endpoint, lobby)
         stream = StreamListener(

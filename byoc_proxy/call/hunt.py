@@ -225,6 +225,7 @@ class Hunt:
         except WireUnreachable as error:
             self._services.health.tell(destination, hop, Evidence("miss", "call", str(error)), endpoint.now)
             return None, Unreachable(str(error))
+        self._services.door.trust(hop.address)  # a gateway that we call may probe us, and be in no list
         leg: Leg | None = None
         outcome: Outcome = Unreachable("no way")
         while way is not None:

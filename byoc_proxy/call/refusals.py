@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request
 
-    Key = tuple[str, str, str, int]
-
 MOST: Final = 10_000
 
 
@@ -25,7 +23,7 @@ class Refusals:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._answers: OrderedDict[Key, Answer] = OrderedDict()
+        self._answers: OrderedDict[int, Answer] = OrderedDict()
 
     def of(self, request: Request, flow: Flow) -> Answer | None:
         """What this very request was answered before, or None."""
@@ -42,5 +40,6 @@ class Refusals:
         return len(self._answers)
 
 
-def _key(request: Request, flow: Flow) -> Key:
-    return flow.remote[0], request.call_id, request.branch, request.cseq[0]
+def _key(request: Request, flow: Flow) -> int:
+    # a hash: the Call-ID of somebody who guesses passwords may be as long as a message
+    return hash((flow.remote[0], request.call_id, request.branch, request.cseq[0]))

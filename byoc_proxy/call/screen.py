@@ -1,7 +1,8 @@
 """The door: what happens to a request before it costs anything (decided in `trunk.admission`, spoken here).
 
-Order: is the asker anybody to us -> admission -> is the request well-formed (RFC 3261 §8.2) -> limits. All answers
-are stateless, so a stranger costs no memory; a stranger who names none of our domains hears nothing.
+Order: is the asker anybody to us -> can we keep up -> admission -> is the request well-formed (RFC 3261 §8.2) ->
+limits. All answers are stateless, so a stranger costs no memory; a stranger who names none of our domains hears
+nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from byoc_proxy.call.lines import Full
 from byoc_proxy.call.refusals import Refusals
-from byoc_proxy.sip.core import Accept, Answer, Ignore, contact_of
+from byoc_proxy.sip.core import Accept, Answer, Ignore
+from byoc_proxy.sip.flow import contact_of
 from byoc_proxy.sip.inspection import CAPABILITIES, inspect
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure
 from byoc_proxy.sip.uri import SipUri, UriError
@@ -21,6 +23,8 @@ from byoc_proxy.trunk.numbers import number_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from byoc_proxy.call.door import Door
+    from byoc_proxy.call.rejections import Rejections
     from byoc_proxy.call.switchboard import Switchboard
     from byoc_proxy.sip.digest_server import Absent, DigestServer, Passed, Stale, Wrong
     from byoc_proxy.sip.flow import Flow
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
 ERROR_HEADER: Final = "X-Byoc-Error"
 MAX_WRONG_ANSWERS: Final = 3
 TOO_MANY_HOPS: Final = 32006  # the public API has no other word for a loop
+OFFENCES: Final = frozenset({400, 403, 404, 405, 416})  # answers that no carrier asks for all the time
 _MAX_ATTEMPTS_KEPT: Final = 10_000
 _NOT_A_REGISTRAR: Final = "This is a trunk: send INVITEs, do not register"
 
@@ -43,38 +48,49 @@ class Screen:
         directories: Directories,
         digest: DigestServer,
         switchboard: Switchboard,
-        now: Callable[[], float],
+        door: Door,
         wall: Callable[[], float],
+        rejections: Rejections,
         log: Any,
     ) -> None:
-        """`now` is the loop's clock, `wall` that of the world, both in seconds."""
         self._directories = directories
         self._digest = digest
         self._switchboard = switchboard
-        self._now = now
+        self._door = door
         self._wall = wall
+        self._rejections = rejections
         self._log = log
-        self._wrong_answers: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._wrong_answers: OrderedDict[int, int] = OrderedDict()
         self._refusals = Refusals()
 
     def __call__(self, request: Request, flow: Flow) -> Accept | Answer | Ignore:
+        if self._door.knows(flow):
+            return self._judge(request, flow, is_stranger=False)
+        held_back = self._door.holds_back(flow)
+        if held_back is not None:
+            return held_back
+        verdict = self._judge(request, flow, is_stranger=True)
+        if isinstance(verdict, Ignore) or (isinstance(verdict, Answer) and verdict.status in OFFENCES):
+            self._door.blame(flow)
+        return verdict
+
+    def _judge(self, request: Request, flow: Flow, *, is_stranger: bool) -> Accept | Answer | Ignore:
         directory = self._directories.current
         host = _host(request)
-        if self._is_stranger(directory, flow) and not _is_anybodys_business(request, directory.find(host)):
-            return Ignore(f"a stranger asked {request.method} of {host or 'no host'}")
+        if is_stranger and directory.installation.unknown_domain == "drop":
+            if not _is_anybodys_business(request, directory.find(host)):
+                return Ignore(f"a stranger asked {request.method} of {host or 'no host'}", "stranger")
         if request.to_tag:
             return Answer(481)  # there is no such dialog (§12.2.2)
         if request.method == "INVITE":
-            return self._refusals.of(request, flow) or self._invite(request, flow, directory, host)
+            answered = self._refusals.of(request, flow) or self._door.turns_away_now(request, flow)
+            return answered or self._invite(request, flow, directory, host)
         fault = _fault(request)
         if fault is not None:
             return fault
         if request.method == "OPTIONS":
             return self._options(flow)
         return Answer(481)  # BYE, INFO, UPDATE: there is no dialog that they could be in
-
-    def _is_stranger(self, directory: Directory, flow: Flow) -> bool:
-        return directory.installation.unknown_domain == "drop" and not directory.knows(flow.remote[0])
 
     def _options(self, flow: Flow) -> Answer:
         """Carriers probe us with OPTIONS: 200 when a call would be taken (§11.2), 503 when not."""
@@ -90,7 +106,9 @@ class Screen:
         )
         if isinstance(verdict, Challenge):
             challenge = self._challenge(request, flow, verdict)  # §8.2: authentication comes before inspection
-            return challenge if verdict.wrong is None else self._refusals.keep(request, flow, challenge)
+            if verdict.wrong is None or isinstance(challenge, Ignore):
+                return challenge
+            return self._refusals.keep(request, flow, challenge)
         fault = _fault(request)
         if isinstance(verdict, Admit):
             answer = fault or self._admitted(request, flow, verdict)
@@ -100,10 +118,11 @@ class Screen:
         match verdict:
             case Refuse(status, reason, code, text, known, trail):
                 self._log.info("invite.refused", status=status, code=code, trail=trail, **_names(request, flow))
+                self._rejections.note(str(status), flow, text)
                 headers = ((ERROR_HEADER, f"{code} {text}"),) if known else ()
                 return Answer(status, text if status == 488 else reason, headers)
             case Drop(reason, _):
-                return Ignore(reason)
+                return Ignore(reason, "stranger")
 
     def _admitted(self, request: Request, flow: Flow, verdict: Admit) -> Accept | Answer:
         if self._switchboard.has_come_back(request, verdict.trunk.sid):
@@ -113,20 +132,28 @@ class Screen:
             )
         if self._switchboard.draining:
             return self._unavailable(request, flow, "Draining", self._switchboard.retry_after)
-        seated = self._switchboard.seat(verdict, self._now())
+        seated = self._switchboard.seat(verdict)
         if isinstance(seated, Full):
             error = (ERROR_HEADER, f"{seated.code} {seated.text}")
             return self._unavailable(request, flow, seated.reason, seated.retry_after, error)
+        if verdict.acl_entry is None:
+            self._door.trust(flow.remote[0])  # a password or a private link: as good as a list
         return Accept(seated)
 
     def _unavailable(
         self, request: Request, flow: Flow, reason: str, retry_after: int, *headers: tuple[str, str]
     ) -> Answer:
         self._log.warning("invite.refused", status=503, cause=reason, **_names(request, flow))
+        self._rejections.note("503", flow, reason)
         return Answer(503, reason, (("Retry-After", str(retry_after)), *headers))
 
-    def _challenge(self, request: Request, flow: Flow, verdict: Challenge) -> Answer:
+    def _challenge(self, request: Request, flow: Flow, verdict: Challenge) -> Answer | Ignore:
         if verdict.wrong is not None:
+            # right answers are never held back by wrong ones: those may come from somebody else at that address
+            held_back = self._door.minds_wrong_answer(flow)
+            if held_back is not None:
+                return held_back
+            self._rejections.note("407", flow, verdict.wrong)
             wrong = self._count_wrong_answer(request, flow)
             self._log.info("digest.wrong", cause=verdict.wrong, count=wrong, **_names(request, flow))
             if wrong >= MAX_WRONG_ANSWERS:
@@ -138,7 +165,7 @@ class Screen:
 
     def _count_wrong_answer(self, request: Request, flow: Flow) -> int:
         """Wrong answers of one dialog attempt: one source, Call-ID and From tag. Bounded, oldest forgotten."""
-        key = (flow.remote[0], request.call_id, request.from_tag)
+        key = hash((flow.remote[0], request.call_id, request.from_tag))  # a Call-ID may be as long as a message
         count = self._wrong_answers.pop(key, 0) + 1
         self._wrong_answers[key] = count
         if len(self._wrong_answers) > _MAX_ATTEMPTS_KEPT:

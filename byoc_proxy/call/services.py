@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from byoc_proxy.call.door import Door
     from byoc_proxy.call.lines import Lines
     from byoc_proxy.net.endpoint import Endpoint
     from byoc_proxy.sip.locate import Hop
@@ -34,6 +35,7 @@ class Services:
     resolver: Resolver
     health: Watchlist
     lines: Lines
+    door: Door
     records: CallStore
     token: Callable[[], str]
     wall: Callable[[], float]

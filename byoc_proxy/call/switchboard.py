@@ -51,9 +51,9 @@ class Switchboard:
         full = self.lines.full
         return full.reason if full is not None else None
 
-    def seat(self, verdict: Admit, now: float) -> Seated | Full:
+    def seat(self, verdict: Admit) -> Seated | Full:
         """A line for an INVITE, or why there is none."""
-        line = self.lines.seize(verdict.trunk, now, inbound=True)
+        line = self.lines.seize(verdict.trunk, self._services.endpoint.now, inbound=True)
         return Seated(verdict, line) if isinstance(line, Line) else line
 
     def find(self, call_sid: str) -> Call | None:

@@ -18,6 +18,7 @@ from byoc_proxy.sip.flow import TlsTerms
 from byoc_proxy.trunk.checks import VERIFY_WARNINGS
 from byoc_proxy.trunk.model import Installation, Region
 from byoc_proxy.trunk.regions import DEFAULT_REGIONS
+from byoc_proxy.trunk.strangers import StrangerLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from byoc_proxy.config.explain import Problem
     from byoc_proxy.config.schema import (
         InstallationSection,
+        LimitsSection,
         ListenerSection,
         ProcessSection,
         RegionSection,
@@ -65,7 +67,6 @@ def installation_problems(place: Installation) -> Iterator[Problem]:
 
 def read_settings(section: ProcessSection) -> Settings:
     """The section as frozen settings."""
-    limits = section.limits
     secret = section.digest_secret
     health = section.health
     return Settings(
@@ -74,12 +75,7 @@ def read_settings(section: ProcessSection) -> Settings:
         dns=Dns(section.dns.nameservers, section.dns.timeout),
         webhooks=WebhookTimes(section.webhooks.connect_timeout, section.webhooks.total_timeout),
         log=Log(section.log.level, section.log.format),
-        limits=Limits(
-            limits.max_calls,
-            limits.max_calls_per_second,
-            limits.drain_grace,
-            ConnectionLimits(**limits.connections.model_dump()),
-        ),
+        limits=_limits(section.limits),
         health=Health(health.bind.host, health.bind.port or 0) if health is not None else None,
         records=section.records,
         digest_secret=secret.get_secret_value().encode() if secret is not None else None,
@@ -110,6 +106,16 @@ def settings_warnings(settings: Settings) -> Iterator[Problem]:
 def _tls_client(section: TlsClientSection) -> TlsTerms:
     files = (section.ca_file, section.certificate, section.private_key)
     return TlsTerms(section.verify, "", *(str(file or "") for file in files))
+
+
+def _limits(section: LimitsSection) -> Limits:
+    return Limits(
+        section.max_calls,
+        section.max_calls_per_second,
+        section.drain_grace,
+        ConnectionLimits(**section.connections.model_dump()),
+        StrangerLimits(**section.strangers.model_dump()),
+    )
 
 
 def _region(name: str, section: RegionSection) -> Region:

@@ -162,9 +162,17 @@ class ConnectionsSection(Section):
     idle_timeout: Seconds = 600.0
 
 
+class StrangersSection(Section):
+    per_source: Limit = 20
+    in_all: Limit = 500
+    ban_after: Limit = 20
+    ban_time: Seconds = 600.0
+
+
 class LimitsSection(Section):
     max_calls: Limit = 5000
     max_calls_per_second: Limit | None = None
+    strangers: StrangersSection = StrangersSection()
     drain_grace: Seconds = 30.0
     connections: ConnectionsSection = ConnectionsSection()
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from byoc_proxy.trunk.strangers import StrangerLimits
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -79,6 +81,7 @@ class Limits:
     max_calls_per_second: int | None = None
     drain_grace: float = 30.0
     connections: ConnectionLimits = ConnectionLimits()
+    strangers: StrangerLimits = StrangerLimits()
 
 
 @dataclass(frozen=True, slots=True)

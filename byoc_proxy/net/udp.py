@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.net.wire import Unreachable, with_port
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
 RECEIVE_BUFFER: Final = 4 << 20  # a burst waits in the kernel, not on the floor
 MAX_DATAGRAM: Final = 65535
+FULL_QUEUE: Final = 2 << 20  # bytes in kernel memory, about 900 messages: more is too old when it is read
 BATCH: Final = 64  # datagrams of one wake-up before anybody else gets a turn
 
 # linux/in.h and linux/in6.h; the socket module does not name them
 _IP_RECVERR: Final = 11
 _IPV6_RECVERR: Final = 25
+# asm-generic/socket.h; linux/sock_diag.h: the first two numbers are the bytes that wait and the bytes that may
+_SO_MEMINFO: Final = 55
+_MEMINFO: Final = struct.Struct("II")
 _MSG_ERRQUEUE: Final = getattr(socket, "MSG_ERRQUEUE", 0x2000)
 
 
@@ -109,6 +114,14 @@ class UdpListener:
             else:
                 return
         self._receiver.undeliverable(data, os.strerror(cause.errno or 0))
+
+    def backlog(self) -> float:
+        """What waits unread, as a share of the buffer (of `FULL_QUEUE`, if that is less); 0 where nobody tells."""
+        try:
+            waits, room = _MEMINFO.unpack(self._socket.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size))
+        except OSError:
+            return 0.0  # not Linux: the length of the loop's turns tells, later
+        return float(waits / min(room, FULL_QUEUE))
 
     async def reach(self, hop: Hop, terms: TlsTerms | None = None) -> Flow:
         if (":" in hop.address) != (":" in self.local[0]):

@@ -10,12 +10,12 @@ without keeping anything (§8.2.7, §26.3.2.4): a stranger costs no memory.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.addresses import is_numeric
+from byoc_proxy.sip.flow import contact_of, reopened, reply_flow
 from byoc_proxy.sip.headers import HeaderError
 from byoc_proxy.sip.machine import Alarms
 from byoc_proxy.sip.message import MAGIC_COOKIE, Request, Response, reply_to
@@ -23,6 +23,7 @@ from byoc_proxy.sip.outputs import Dropped, Invited, Over, Send
 from byoc_proxy.sip.oversize import OverStream, is_oversize, sent_by_way_of
 from byoc_proxy.sip.parser import ParseError, parse_datagram
 from byoc_proxy.sip.session import Session
+from byoc_proxy.sip.stateless import Tags, opening, within
 from byoc_proxy.sip.terms import Terms
 from byoc_proxy.sip.transaction import (
     ClientTransaction,
@@ -33,6 +34,7 @@ from byoc_proxy.sip.transaction import (
     NonInviteServer,
     ServerTransaction,
     Transaction,
+    server_key,
 )
 from byoc_proxy.sip.uac import Outgoing, OutgoingInvite, UacSession
 from byoc_proxy.sip.uas import UasSession
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Message
     from byoc_proxy.sip.outputs import Event, Output
+    from byoc_proxy.sip.stateless import Door
     from byoc_proxy.sip.transaction import ClientUser, Key, Origin
 
     Screen = Callable[[Request, Flow], "Accept | Answer | Ignore"]
@@ -75,17 +78,19 @@ class Ignore:
     """Say nothing."""
 
     reason: str
+    kind: str = "stray"
 
 
-_TAG_BYTES: Final = 8
 _BRANCH: Final = re.compile(rb"\r\nVia:[^\r\n]*?;branch=([^;,\s]+)")
 
 
 class UserAgentCore:
     """The whole stack's surface. One per process."""
 
-    def __init__(self, token: Callable[[], str], screen: Screen) -> None:
-        """`token` gives unguessable text for tags, branches and Call-IDs; `screen` judges new requests."""
+    def __init__(self, token: Callable[[], str], screen: Screen, door: Door | None = None) -> None:
+        """`token` gives unguessable text for tags, branches and Call-IDs; `screen` judges new requests, `door` what
+        has not been read. Without a door everybody is known.
+        """
         self.alarms = Alarms()
         self.screen = screen
         self.transactions: dict[Key, Transaction] = {}
@@ -95,6 +100,9 @@ class UserAgentCore:
         self._outputs: list[Output] = []
         self._tickets = 0
         self._secret = token()
+        self._tags = Tags(self._secret)
+        self._door = door
+        self._size = 0  # of the datagram that is being served
         self._wire = self._send  # one for all transactions
         self.stream_beside: Callable[[Flow], Flow | None] = lambda flow: None  # TCP to where a UDP flow leads
 
@@ -102,6 +110,11 @@ class UserAgentCore:
 
     def receive(self, data: bytes, flow: Flow, now: float) -> None:
         """Bytes of one datagram."""
+        if self._door is not None and self._is_settled_at(self._door, data, flow):
+            return
+        if data.startswith(b"ACK ") and self._tags.in_ack in data:
+            return  # of an answer that left nothing behind
+        self._size = len(data)
         try:
             message = parse_datagram(data)
         except ParseError as error:
@@ -117,11 +130,32 @@ class UserAgentCore:
             elif isinstance(message, Response):
                 self._response(message, flow, now)
         except (UriError, HeaderError) as error:  # a header that was not needed until now
-            self._outputs.append(Dropped(f"unusable header: {error}", flow))
+            self._outputs.append(Dropped(f"unusable header: {error}", flow, "garbage"))
+
+    def _is_settled_at(self, door: Door, data: bytes, flow: Flow) -> bool:
+        """Whether the door has the last word on a datagram."""
+        match door.glance(data, flow):
+            case None:
+                return False
+            case Ignore(reason, kind):
+                self._outputs.append(Dropped(reason, flow, kind))
+                return True
+            case Answer(status, reason, headers):
+                invite = opening(data, flow)
+                if invite is None or invite.key in self.transactions:
+                    return False
+                tag = self._tag(invite.values["call-id"], invite.values["cseq"], invite.via.branch)
+                fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
+                self._send(invite.refusal(f"SIP/2.0 {status} {reason}", tag, fields), reply_flow(invite.via, flow))
+                return True
 
     def refuse_garbage(self, error: ParseError, flow: Flow) -> None:
-        """Bytes that were no message: answered where the Via allows it (RFC 4475), else dropped."""
-        if error.request is not None and error.status is not None:
+        """Bytes that were no message: answered where the Via allows it (RFC 4475), else dropped.
+
+        A stranger hears nothing: it may be somebody who looks for SIP servers, or for one that crashes.
+        """
+        may_hear = self._door is None or self._door.garbled(flow)
+        if may_hear and error.request is not None and error.status is not None:
             reason = error.reason if error.status == 400 else None
             if reason is not None:
                 reason = reason.encode("ascii", "replace").decode("ascii")
@@ -130,8 +164,8 @@ class UserAgentCore:
                 self._answer_statelessly(error.request, flow, Answer(error.status, reason))
             except (UriError, HeaderError) as unusable:
                 # its Via cannot be repeated, for example a control character in a quoted parameter
-                self._outputs.append(Dropped(f"garbage that cannot be answered: {unusable}", flow))
-        self._outputs.append(Dropped(error.reason, flow))
+                self._outputs.append(Dropped(f"garbage that cannot be answered: {unusable}", flow, "garbage"))
+        self._outputs.append(Dropped(error.reason, flow, "garbage"))
 
     def closed(self, flow: Flow, now: float, cause: str = "connection lost") -> None:
         """A stream connection is gone: requests on it that nobody has answered yet have failed (§18.4).
@@ -145,7 +179,7 @@ class UserAgentCore:
             if isinstance(transaction, ClientTransaction):
                 transaction.transport_error(now, cause)
             elif isinstance(transaction, ServerTransaction) and not transaction.settled:
-                transaction.flow = _reopened(flow, flow.remote[0], transaction.request.via.port)
+                transaction.flow = reopened(flow, flow.remote[0], transaction.request.via.port)
         for session in self.sessions.values():
             if session.flow.connection == flow.connection:
                 session.flow = self._reopened_for(session, flow)
@@ -308,8 +342,8 @@ class UserAgentCore:
                 self._invited(request, accept, self._serve(request, key, flow, now), now)
             case Answer() as answer:
                 self._answer_statelessly(request, flow, answer)
-            case Ignore(reason):
-                self._outputs.append(Dropped(reason, flow))
+            case Ignore(reason, kind):
+                self._outputs.append(Dropped(reason, flow, kind))
 
     def _invited(self, request: Request, accept: Accept, invite: ServerTransaction, now: float) -> None:
         session = UasSession(self, invite, self._token(), contact_of(invite.flow), now, accept.terms)
@@ -325,7 +359,7 @@ class UserAgentCore:
         """
         verdict = Answer(481) if self._may_be_ours(request.to_tag) else self.screen(request, flow)
         if isinstance(verdict, Ignore):
-            self._outputs.append(Dropped(verdict.reason, flow))
+            self._outputs.append(Dropped(verdict.reason, flow, verdict.kind))
         else:
             self._answer_statelessly(request, flow, Answer(481))
 
@@ -342,7 +376,7 @@ class UserAgentCore:
 
     def _serve(self, request: Request, key: Key, flow: Flow, now: float) -> ServerTransaction:
         kind = InviteServer if request.method == "INVITE" else NonInviteServer
-        transaction = kind(key, request, reply_flow(request, flow), self._wire, self.alarms, now)
+        transaction = kind(key, request, reply_flow(request.via, flow), self._wire, self.alarms, now)
         self.transactions[key] = transaction
         if request.method == "INVITE":
             # §17.2.1: nobody answers within 200 ms, and a 100 stops the retransmissions of a re-INVITE too
@@ -352,11 +386,19 @@ class UserAgentCore:
     def _answer_statelessly(self, request: Request, flow: Flow, answer: Answer) -> None:
         if request.method == "ACK":
             return
-        # §8.2.7: the same To tag for every retransmission, hence a hash and not a random token
-        seed = f"{self._secret}{request.call_id}{request.headers.get('cseq')}{request.via.branch}"
-        tag = hashlib.blake2b(seed.encode("utf-8", "replace"), digest_size=_TAG_BYTES).hexdigest()
+        tag = self._tag(request.call_id, request.headers.get("cseq"), request.via.branch)
         response = reply_to(request, answer.status, answer.reason, to_tag=tag, headers=answer.headers)
-        self._send(response.encode(), reply_flow(request, flow))
+        if flow.reliable or self._door is None or self._door.knows(flow):
+            data: bytes | None = response.encode()
+        else:
+            data = within(response, self._size)
+        if data is None:
+            self._outputs.append(Dropped(f"{answer.status} would be larger than what it answers", flow, "tiny"))
+        else:
+            self._send(data, reply_flow(request.via, flow))
+
+    def _tag(self, call_id: str, cseq: str | None, branch: str | None) -> str:
+        return self._tags.tag(self._secret, call_id, cseq, branch)
 
     # --- responses -----------------------------------------------------------------------------------------
 
@@ -382,7 +424,7 @@ class UserAgentCore:
             # a next hop that is a name is taken to be where the far end was: it listens there, if anywhere
             told = is_numeric(hop.host) and not dialog.goes_to_source
             host = hop.host.strip("[]") if told else flow.remote[0]
-            dialog.flow = _reopened(flow, host, hop.port)
+            dialog.flow = reopened(flow, host, hop.port)
         return dialog.flow
 
     # --- housekeeping --------------------------------------------------------------------------------------
@@ -400,39 +442,3 @@ class UserAgentCore:
     def _sweep(self) -> None:
         for transaction in list(self.transactions.values()):
             self._drop_if_over(transaction)
-
-
-def server_key(request: Request) -> Key:
-    """What identifies a server transaction (§17.2.3); ACK shares its INVITE's key."""
-    method = "INVITE" if request.method == "ACK" else request.method
-    via = request.via
-    branch = via.branch
-    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
-        return (branch, via.sent_by, method)
-    # an RFC 2543 peer: its Request-URI, From tag, Call-ID, CSeq number and Via stand in for the branch
-    return (request.uri_text, request.from_tag, request.call_id, str(request.cseq[0]), via.sent_by, method)
-
-
-def reply_flow(request: Request, flow: Flow) -> Flow:
-    """Where a response goes (§18.2.2, RFC 3581 §4): the stream it came on; on UDP the source.
-
-    Without `rport` the RFC names the port of the Via. That is right for a peer that is where its Via says it is
-    (it may send from another port than it listens on), and wrong for one behind a NAT, whose Via names an address
-    we cannot see: there the source port is the only one that leads back.
-    """
-    via = request.via
-    if flow.reliable or "rport" in via.params or "received" in via.params:
-        return flow
-    return flow._replace(remote=(flow.remote[0], via.port or 5060))
-
-
-def _reopened(flow: Flow, host: str, port: int | None) -> Flow:
-    """A flow in the place of one whose connection is gone: it has none until something is sent on it."""
-    default = 5061 if flow.transport == "TLS" else 5060
-    return flow._replace(remote=(host, port or default), connection=0)
-
-
-def contact_of(flow: Flow) -> str:
-    """Our Contact on a flow: the advertised address of its listener, never `sips` (one per leg and transport)."""
-    transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
-    return f"<sip:{flow.sent_by}{transport}>"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 
 _NONCE_COUNT: Final = re.compile(r"[0-9A-Fa-f]{1,8}")
 _STAMP_LENGTH: Final = 20  # 14 hex digits of microseconds, 6 of a serial number
-_NONCE_LENGTH: Final = _STAMP_LENGTH + 32
+_SEAL_BYTES: Final = 12  # 16 characters: a challenge must not be longer than the INVITE that it answers
+_NONCE_LENGTH: Final = _STAMP_LENGTH + 16
 _CLOCK_SKEW: Final = 5.0  # how far ahead the clock of a sibling node may be
 _SPENT: Final = 1 << 32  # above every nonce count: eight hex digits
 _MOST_CREDENTIALS: Final = 8  # a request has one for each proxy on its path; a flood of them is not worth hashing
@@ -173,7 +175,8 @@ class DigestServer:
         return int(stamp[:14], 16) / 1e6
 
     def _seal(self, stamp: str) -> str:
-        return hmac.digest(self._secret, wire(f"{stamp}:{self._realm}"), "sha256")[:16].hex()
+        seal = hmac.digest(self._secret, wire(f"{stamp}:{self._realm}"), "sha256")[:_SEAL_BYTES]
+        return urlsafe_b64encode(seal).decode("ascii")
 
     def _count(self, nonce: str, count: int | None, wall: float) -> bool:
         """Note that `nonce` was used with `count`; False when that, or a higher one, was used before."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from byoc_proxy.sip.headers import Via
 
 Address = tuple[str, int]
 Verify = Literal["full", "chain", "off"]
@@ -55,3 +58,27 @@ class Flow(NamedTuple):
     @property
     def reliable(self) -> bool:
         return self.transport != "UDP"
+
+
+def reply_flow(via: Via, flow: Flow) -> Flow:
+    """Where a response goes (§18.2.2, RFC 3581 §4): the stream it came on; on UDP the source.
+
+    Without `rport` the RFC names the port of the Via. That is right for a peer that is where its Via says it is
+    (it may send from another port than it listens on), and wrong for one behind a NAT, whose Via names an address
+    we cannot see: there the source port is the only one that leads back.
+    """
+    if flow.reliable or "rport" in via.params or "received" in via.params:
+        return flow
+    return flow._replace(remote=(flow.remote[0], via.port or 5060))
+
+
+def reopened(flow: Flow, host: str, port: int | None) -> Flow:
+    """A flow in the place of one whose connection is gone: it has none until something is sent on it."""
+    default = 5061 if flow.transport == "TLS" else 5060
+    return flow._replace(remote=(host, port or default), connection=0)
+
+
+def contact_of(flow: Flow) -> str:
+    """Our Contact on a flow: the advertised address of its listener, never `sips` (one per leg and transport)."""
+    transport = "" if flow.transport == "UDP" else f";transport={flow.transport.lower()}"
+    return f"<sip:{flow.sent_by}{transport}>"

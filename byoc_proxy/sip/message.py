@@ -161,13 +161,13 @@ class Message:
     @property
     def from_tag(self) -> str:
         if self._from_tag is None:
-            self._from_tag = _tag_of(self.headers.get("from"))
+            self._from_tag = tag_of(self.headers.get("from"))
         return self._from_tag
 
     @property
     def to_tag(self) -> str:
         if self._to_tag is None:
-            self._to_tag = _tag_of(self.headers.get("to"))
+            self._to_tag = tag_of(self.headers.get("to"))
         return self._to_tag
 
     @property
@@ -382,7 +382,7 @@ def _completed_vias(request: Request, first_line: str) -> list[str]:
     return [str(request.via), *filter(None, rest)]
 
 
-def _tag_of(value: str | None) -> str:
+def tag_of(value: str | None) -> str:
     """The tag of a From/To line, without parsing the whole of it when that is safe; empty when there is none."""
     if value is None:
         return ""

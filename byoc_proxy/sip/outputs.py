@@ -34,10 +34,11 @@ class Send(NamedTuple):
 
 @dataclass(slots=True)
 class Dropped:
-    """A message that nobody was told about, and why."""
+    """A message that nobody was told about, and why; `kind` is one of a few words, to count by."""
 
     reason: str
     flow: Flow
+    kind: str = "stray"
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from byoc_proxy.sip.headers import Headers
 from byoc_proxy.sip.machine import Alarms, Machine, Table, to
-from byoc_proxy.sip.message import Request, ack_for_failure
+from byoc_proxy.sip.message import MAGIC_COOKIE, Request, ack_for_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -390,3 +390,14 @@ class NonInviteServer(ServerTransaction):
         initial=S.TRYING,
         final=S.TERMINATED,
     )
+
+
+def server_key(request: Request) -> Key:
+    """What identifies a server transaction (§17.2.3); ACK shares its INVITE's key."""
+    method = "INVITE" if request.method == "ACK" else request.method
+    via = request.via
+    branch = via.branch
+    if branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE):
+        return (branch, via.sent_by, method)
+    # an RFC 2543 peer: its Request-URI, From tag, Call-ID, CSeq number and Via stand in for the branch
+    return (request.uri_text, request.from_tag, request.call_id, str(request.cseq[0]), via.sent_by, method)

@@ -91,8 +91,7 @@ MALFORMED = {
 @pytest.mark.parametrize("fault", MALFORMED)
 async def test_a_request_that_can_be_answered_is_400_when_it_has(scene: Scene, fault: str) -> None:
     scene.starts()
-    stranger = scene.carrier(STRANGER)
-    stranger.speaks(MALFORMED[fault])
+    scene.caller.speaks(MALFORMED[fault])
     await scene.settled()
     assert [each.data[:12] for each in scene.network.log[1:]] == [b"SIP/2.0 400 "]
     assert scene.customer.requests == []
@@ -154,7 +153,15 @@ async def test_a_body_that_is_no_sdp_is_415(scene: Scene, headers: list[str], st
     await scene.caller.calls(headers=headers).hears(status)
 
 
-async def test_a_flood_of_strangers_leaves_no_trace(scene: Scene) -> None:
+@pytest.mark.parametrize("fault", MALFORMED)
+async def test_a_stranger_hears_nothing_of_what_is_wrong(scene: Scene, fault: str) -> None:
+    scene.starts()
+    scene.carrier(STRANGER).speaks(MALFORMED[fault])
+    await scene.settled()
+    assert len(scene.network.log) == 1
+
+
+async def test_a_flood_of_a_stranger_leaves_no_trace_and_soon_has_no_answer(scene: Scene) -> None:
     scene.starts()
     stranger = scene.carrier(STRANGER)
     for _ in range(200):
@@ -162,7 +169,8 @@ async def test_a_flood_of_strangers_leaves_no_trace(scene: Scene) -> None:
         stranger.calls(DIALLED)
     await scene.settled()
     assert scene.leftovers() == []
-    assert stranger.heard == ["403 INVITE"] * 200
+    assert stranger.heard == ["403 INVITE"] * 10
+    assert [event["source"] for event in scene.events("source.banned")] == [STRANGER]
 
 
 async def test_a_repeated_refused_invite_gets_the_same_answer_byte_for_byte(scene: Scene) -> None:

@@ -82,7 +82,7 @@ def server() -> DigestServer:
 class TestChallenge:
     def test_one_challenge_for_each_algorithm_in_the_order_of_the_domain(self, server: DigestServer) -> None:
         md5, sha = server.challenges(BOTH, NOW)
-        assert re.fullmatch(r'Digest realm="byoc\.example", nonce="[0-9a-f]{52}", algorithm=MD5, qop="auth"', md5)
+        assert re.fullmatch(r'Digest realm="byoc\.example", nonce="[\w-]{36}", algorithm=MD5, qop="auth"', md5)
         assert sha == md5.replace("MD5", "SHA-256")
 
     def test_a_stale_nonce_is_challenged_with_stale_true(self, server: DigestServer) -> None:
@@ -285,7 +285,7 @@ class TestNonceLife:
         # the password is known, only the nonce is not: after a restart the carrier need not fail its call
         assert judge(server, reply(new_nonce(DigestServer(realm, secret)))) == Stale("sbc1")
 
-    @pytest.mark.parametrize("nonce", ["", "abc", "0" * 52, "é" * 52])
+    @pytest.mark.parametrize("nonce", ["", "abc", "0" * 36, "é" * 52])
     def test_an_invented_nonce_never_passes(self, server: DigestServer, nonce: str) -> None:
         assert judge(server, reply(nonce)) == Stale("sbc1")
 

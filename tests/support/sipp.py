@@ -52,6 +52,7 @@ class Report:
     errors: str  # unexpected messages, and what SIPp wrote to stderr
     messages: str  # every message sent and received, if `Sipp` keeps them
     counters: Mapping[str, str]  # the last row of -trace_stat
+    history: Sequence[Mapping[str, str]]  # all rows, one a second
 
 
 class Sipp:
@@ -169,7 +170,8 @@ class _Run:
                 await asyncio.sleep(0.01)
 
     def report(self, process: asyncio.subprocess.Process) -> Report:
-        counters = _last_row(self._text("counters.csv"))
+        history = _rows(self._text("counters.csv"))
+        counters = history[-1] if history else {}
         return Report(
             exit_code=-1 if process.returncode is None else process.returncode,
             successful=int(counters.get("SuccessfulCall(C)", 0)),
@@ -178,6 +180,7 @@ class _Run:
             errors=self._text("errors") + self._text("stderr"),
             messages=self._text("messages"),
             counters=counters,
+            history=history,
         )
 
     def _text(self, name: str) -> str:
@@ -194,10 +197,10 @@ def free_port(address: str, transport: Transport = "u1") -> int:
         return port
 
 
-def _last_row(table: str) -> dict[str, str]:
+def _rows(table: str) -> list[dict[str, str]]:
     """SIPp appends a row every second and one at the end; the counters with (C) are cumulative."""
     rows = [row for row in csv.reader(table.splitlines(), delimiter=";") if row]
-    return dict(zip(rows[0], rows[-1], strict=False)) if len(rows) > 1 else {}
+    return [dict(zip(rows[0], row, strict=False)) for row in rows[1:]]
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
