@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.net.lobby import Lobby, StreamLimits
@@ -30,8 +31,10 @@ class TlsFiles:
     """Every context that a configuration asks for, read at once. `net.tls.UnusableFile` names the file at fault."""
 
     def __init__(self, loaded: Loaded) -> None:
+        asked = (domain.client_certificates for domain in loaded.resources.domains)
+        authorities = sorted({Path(each.ca_file) for each in asked if each is not None})
         self.servers: dict[_Place, ssl.SSLContext] = {
-            (listener.host, listener.port): _server(listener)
+            (listener.host, listener.port): _server(listener, authorities)
             for listener in loaded.settings.listeners
             if listener.transport == "TLS"
         }
@@ -108,8 +111,8 @@ class Listeners:
         )
 
 
-def _server(listener: Listener) -> ssl.SSLContext:
+def _server(listener: Listener, authorities: list[Path]) -> ssl.SSLContext:
     certificate, private_key = listener.certificate, listener.private_key
     if certificate is None or private_key is None:
         raise OSError(f"listener {bracketed(listener.host)}:{listener.port} has no certificate")
-    return server_context(certificate, private_key)
+    return server_context(certificate, private_key, authorities)

@@ -228,6 +228,7 @@ def _arrival(request: Request, flow: Flow, directory: Directory, host: str) -> A
         _offers_secure_media(request) if asks_security else None,  # read only where it decides something
         (flow.local[0], flow.sent_by.rpartition(":")[0].strip("[]")),
         _called(request),
+        flow.certificate,
     )
 
 

@@ -5,7 +5,9 @@ Text is refused when it holds a control character: most of it can reach a SIP or
 
 from __future__ import annotations
 
+import hashlib
 import re
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _HOST_PORT: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+))(?::(\d{1,5}))?")
 _HOST_NAME: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _REGION_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _SHORTEST_SECRET: Final = 16
 _DIGITS: Final = re.compile(r"[0-9*#]*")
 _PREFIX: Final = re.compile(r"\+?[0-9*#]*")
@@ -191,6 +194,21 @@ def _matching(pattern: re.Pattern[str], advice: str) -> Callable[[str], str]:
     return check
 
 
+def fingerprints(path: Path) -> frozenset[str]:
+    """SHA-256 of each certificate in a PEM file, as hex digits; `ValueError` when it cannot be read or has none."""
+    try:
+        found = _CERTIFICATE.findall(path.read_text(encoding="ascii", errors="replace"))
+        return frozenset(hashlib.sha256(ssl.PEM_cert_to_DER_cert(each)).hexdigest() for each in found)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _authorities(path: Path) -> Path:
+    if not fingerprints(path):
+        raise ValueError(f"{path} holds no certificate; give a PEM file of authorities")
+    return path
+
+
 def _user_name(text: str) -> str:
     # RFC 7616 §3.4.2: HA1 is over user:realm:password, so a colon would move the borders
     if not text or ":" in text or '"' in text or "\\" in text:
@@ -259,3 +277,4 @@ NumberAsText = BeforeValidator(_as_text)
 Cidr = Annotated[Text, AfterValidator(_cidr)]
 FileName = Annotated[Path, BeforeValidator(_file_name)]
 ExistingFile = Annotated[FileName, AfterValidator(_existing)]
+AuthorityFile = Annotated[ExistingFile, AfterValidator(_authorities)]

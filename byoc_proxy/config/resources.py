@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from byoc_proxy.config.explain import Problem, salvaged, suggestion, validated
+from byoc_proxy.config.fields import fingerprints
 from byoc_proxy.config.schema import (
     AccessControlListEntry,
     AccountEntry,
@@ -35,6 +36,7 @@ from byoc_proxy.trunk.model import (
     AccountSid,
     ByocTrunk,
     ByocTrunkSid,
+    ClientCertificates,
     ConnectionPolicy,
     ConnectionPolicySid,
     ConnectionPolicyTarget,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 
     from byoc_proxy.config.document import Path
     from byoc_proxy.config.schema import (
+        ClientCertificatesSection,
         CredentialsSection,
         InboundNumbersSection,
         NumberFormatSection,
@@ -264,6 +267,7 @@ class ResourceReader:
                 entry.secure,
                 entry.static_ips,
                 entry.digest_algorithms,
+                _client_certificates(entry.client_certificates),
             )
 
     def _references(
@@ -373,6 +377,12 @@ def _health(*sections: HealthRulesSection) -> HealthRules:
     for section in sections:
         written |= section.model_dump(exclude_none=True)
     return HealthRules(**written)
+
+
+def _client_certificates(section: ClientCertificatesSection | None) -> ClientCertificates | None:
+    if section is None:
+        return None
+    return ClientCertificates(str(section.ca_file), fingerprints(section.ca_file), section.names)
 
 
 def _terms(section: TargetTlsSection | None) -> TlsTerms | None:

@@ -16,6 +16,7 @@ from byoc_proxy.config.fields import (
     AccountSid,
     Address,
     AdvertisedAddress,
+    AuthorityFile,
     BindAddress,
     Cidr,
     Count,
@@ -272,6 +273,11 @@ class TrunkEntry(Entry):
     outbound_numbers: OutboundNumbersSection = OutboundNumbersSection()
 
 
+class ClientCertificatesSection(Section):
+    ca_file: AuthorityFile
+    names: tuple[HostName, ...] = ()
+
+
 class DomainEntry(Entry):
     sid: DomainSid | None = None
     friendly_name: Text64 = ""
@@ -282,6 +288,7 @@ class DomainEntry(Entry):
     secure: bool = False
     static_ips: tuple[Address, ...] = ()
     digest_algorithms: tuple[Algorithm, ...] = (Algorithm.MD5, Algorithm.SHA_256)
+    client_certificates: ClientCertificatesSection | None = None
 
 
 class AddressEntry(Section):

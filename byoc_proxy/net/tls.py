@@ -47,6 +47,7 @@ def server_context(
         for file in files:
             _trust(context, file)
         context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # an intermediate authority may be all that is named
         # A resumed session comes without the chain that says which authority vouched.
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0

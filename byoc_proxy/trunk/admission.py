@@ -18,10 +18,12 @@ from byoc_proxy.sip.digest_server import Absent, Passed, Stale, Wrong
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from byoc_proxy.sip.flow import PeerCertificate
     from byoc_proxy.trunk.directory import Directory, HostMatch
-    from byoc_proxy.trunk.model import ByocTrunk, SipDomain
+    from byoc_proxy.trunk.model import ByocTrunk, ClientCertificates, SipDomain
     from byoc_proxy.trunk.sources import AclEntry
 
+CLIENT_CERTIFICATE_REQUIRED: Final = 32290  # of our own: the public list has no such case
 DOMAIN_NOT_FOUND: Final = 32002
 BAD_NUMBER: Final = 32101
 NO_AUTHENTICATION: Final = 32200
@@ -40,7 +42,8 @@ class Arrival:
     `host` is the Request-URI's (never To's), `source` the packet's address without its port (never Via's).
     `local` are the addresses of the listener that took it, bound and advertised: a static address counts only
     there, or anyone on the Internet could name it. `secure_media`: whether the offer is SRTP; None: no offer.
-    `called` is the Request-URI's user part, decoded; empty when it has none.
+    `called` is the Request-URI's user part, decoded; empty when it has none. `certificate`: what the client
+    has shown over TLS and an authority vouches for.
     """
 
     host: str
@@ -49,6 +52,7 @@ class Arrival:
     secure_media: bool | None = None
     local: tuple[str, ...] = ()
     called: str = ""
+    certificate: PeerCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,9 @@ def admit(
     entry, line, cause = _ask_lists(arrival, match)
     trail += (line,)
     cause = cause or _insecurity(arrival, domain)
+    if cause is None and domain.client_certificates is not None:
+        line, cause = _ask_certificate(arrival, domain.client_certificates)
+        trail += (line,)
     if cause is not None:
         return _refuse(arrival, directory, cause, trail)
     admitted = Admit(rules.trunk, domain, match.region, entry, None, trail)
@@ -166,7 +173,7 @@ def _ask_lists(arrival: Arrival, match: HostMatch) -> tuple[AclEntry | None, str
         line = f"{source} is in no access control list of {rules.domain.domain_name}"
         return None, line, _NOT_IN_ACL
     line = f"{source}: no access control list to ask"
-    if rules.credentials is not None:
+    if rules.credentials is not None or rules.domain.client_certificates is not None:
         return None, line, None
     text = f"no authentication is configured on {rules.domain.domain_name}"
     return None, line, _Cause(403, "Forbidden", NO_AUTHENTICATION, text)
@@ -182,6 +189,22 @@ def _insecurity(arrival: Arrival, domain: SipDomain) -> _Cause | None:
     if domain.secure and not arrival.secure_media:
         return _NO_SRTP
     return None
+
+
+def _ask_certificate(arrival: Arrival, wanted: ClientCertificates) -> tuple[str, _Cause | None]:
+    """What the client has shown against what the domain asks for: a line for the trail, a cause to refuse."""
+    shown = arrival.certificate
+    if shown is None:
+        fault = "none was shown" if arrival.transport == "TLS" else f"there is none over {arrival.transport}"
+    elif not shown.chain & wanted.authorities:
+        # the listener trusts the authorities of all domains: another domain's carrier must not come in here
+        fault = "its authority is not one of this domain"
+    elif wanted.names and not any(name in shown.names for name in wanted.names):
+        fault = f"it names {', '.join(shown.names) or 'nobody'}"
+    else:
+        return f"client certificate of {', '.join(shown.names) or 'nobody by name'} passed", None
+    text = f"Client certificate required: {fault}"
+    return f"client certificate: {fault}", _Cause(403, "Forbidden", CLIENT_CERTIFICATE_REQUIRED, text)
 
 
 def _after_digest(answer: Passed | Absent | Stale | Wrong, candidate: Admit) -> Admit | Challenge:

@@ -343,6 +343,8 @@ def _unwise_domain(domain: SipDomain) -> Iterator[Finding]:
     path: Path = ("domains", domain.sid)
     if domain.byoc_trunk_sid is None:
         yield Finding(path, "no trunk is linked: every call to this domain is refused with 404")
+    if domain.client_certificates is not None:
+        return  # TLS proves who calls
     if not domain.ip_access_control_list_sids and not domain.credential_list_sids:
         yield Finding(path, "blocked: no authentication; map an IP access control list or a credential list")
     elif not domain.credential_list_sids:

@@ -103,6 +103,19 @@ class ByocTrunk:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificates:
+    """Whom TLS must have proved a caller of a domain to be.
+
+    `authorities` are the SHA-256 fingerprints of the certificates in `ca_file`, as hex digits; `names` the SIP
+    identities (RFC 5922) of which a client must have one, in lower case; none: any that an authority vouches for.
+    """
+
+    ca_file: str
+    authorities: frozenset[str]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SipDomain:
     """A Termination SIP Domain: the name a carrier dials and who may dial it. `secure` asks for TLS and SRTP.
 
@@ -120,6 +133,7 @@ class SipDomain:
     secure: bool = False
     static_ips: tuple[str, ...] = ()
     digest_algorithms: tuple[Algorithm, ...] = (Algorithm.MD5, Algorithm.SHA_256)
+    client_certificates: ClientCertificates | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """TLS contexts from files, and what is said of handshakes that fail, between two ends in memory."""
 
+import contextlib
 import datetime
 import ssl
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from byoc_proxy.net.connection import lost_because
 from byoc_proxy.net.tls import ClientTls, UnusableFile, client_certificate, failure, misnamed, server_context
 from byoc_proxy.sip.flow import TlsTerms
 
@@ -113,6 +115,25 @@ def test_a_certificate_of_an_intermediate_authority_is_known_by_all_of_its_chain
     seen = client_certificate(handshake(server, ClientTls(own).context(None))[1])
     assert seen is not None
     assert len(seen.chain) == 3
+
+
+def test_a_far_end_that_wants_a_certificate_of_ours_says_so(tmp_path: Path) -> None:
+    ca = trustme.CA()
+    demanding = server_for(ca, HOST)
+    demanding.verify_mode = ssl.CERT_REQUIRED
+    client = ClientTls(TlsTerms(ca_file=trusted(tmp_path, ca))).context(None)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = client.wrap_bio(back, there, server_hostname=HOST)
+    theirs = demanding.wrap_bio(there, back, server_side=True)
+    for end in (ours, theirs, ours):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    with pytest.raises(ssl.SSLError):
+        theirs.do_handshake()
+    with pytest.raises(ssl.SSLError) as refused:
+        ours.read()
+    text = "TLS failure: tlsv13 alert certificate required: the far end wants a client certificate"
+    assert failure(refused.value, HOST) == lost_because(refused.value) == text
 
 
 def test_files_that_do_not_belong_together_are_named(tmp_path: Path) -> None:

@@ -150,12 +150,16 @@ class StreamPeer(Peer, asyncio.Protocol):
     """One TCP or TLS connection, made or accepted. `raw` holds what is left after whole messages are taken."""
 
     transport = "TCP"
+    certified: tuple[str, ...] = ()  # the names that a TLS peer has shown, where it was asked
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._stream = cast("asyncio.Transport", transport)
         self.address = transport.get_extra_info("sockname")[:2]
-        if transport.get_extra_info("ssl_object") is not None:
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
             self.transport = "TLS"
+            names = (tls.getpeercert() or {}).get("subjectAltName", ())
+            self.certified = tuple(value for _, value in names)
 
     def data_received(self, data: bytes) -> None:
         self.raw += data

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from byoc_proxy.sip.digest_server import Absent, Passed, Stale, Wrong
+from byoc_proxy.sip.flow import PeerCertificate
 from byoc_proxy.trunk.admission import Admission, Admit, Arrival, Challenge, Drop, Refuse, admit
 from byoc_proxy.trunk.directory import Directory
-from byoc_proxy.trunk.model import SipDomain
+from byoc_proxy.trunk.model import ClientCertificates, SipDomain
 from byoc_proxy.trunk.numbers import NumberFormat, NumberFormats
 from tests.trunk.records import BASE, DALLAS, INSTALLATION, SBCS, account, directory, domain, trunk
 
@@ -229,3 +230,62 @@ def test_a_call_to_nobody_or_to_too_few_digits_is_incomplete(called: str, least:
 
 def test_who_has_not_authenticated_learns_nothing_about_numbers() -> None:
     assert isinstance(judged(directory(), called="", answer=Absent()), Challenge)
+
+
+# --- client certificates -----------------------------------------------------------------------------------
+
+OURS = ClientCertificates("ca.pem", frozenset({"aa"}), ("sbc.carrier.example",))
+CERTIFIED = domain(ip_access_control_list_sids=(), credential_list_sids=(), client_certificates=OURS)
+
+
+def shown(*names: str, authority: str = "aa") -> PeerCertificate:
+    return PeerCertificate(names, frozenset({"00", authority}))
+
+
+def test_a_client_certificate_of_the_right_authority_and_name_is_authentication_enough() -> None:
+    snapshot = directory(domains=(CERTIFIED,))
+    verdict = judged(snapshot, STRANGER, transport="TLS", certificate=shown("x.example", "sbc.carrier.example"))
+    assert isinstance(verdict, Admit)
+    assert verdict.trail[-1] == "client certificate of x.example, sbc.carrier.example passed"
+
+
+@pytest.mark.parametrize(
+    ("transport", "certificate", "fault"),
+    [
+        ("TLS", None, "none was shown"),
+        ("TCP", None, "there is none over TCP"),
+        ("UDP", None, "there is none over UDP"),
+        ("TLS", shown("sbc.carrier.example", authority="bb"), "its authority is not one of this domain"),
+        ("TLS", PeerCertificate(("sbc.carrier.example",), frozenset()), "its authority is not one of this domain"),
+        ("TLS", shown("sbc.other.example"), "it names sbc.other.example"),
+        ("TLS", shown(), "it names nobody"),
+    ],
+)
+def test_without_the_right_client_certificate_the_answer_is_403_and_says_why(
+    transport: str, certificate: PeerCertificate | None, fault: str
+) -> None:
+    snapshot = directory(domains=(replace(CERTIFIED, ip_access_control_list_sids=(DALLAS,)),))
+    verdict = judged(snapshot, transport=transport, certificate=certificate)
+    assert isinstance(verdict, Refuse)
+    assert (verdict.status, verdict.code, verdict.known) == (403, 32290, True)
+    assert verdict.text == f"Client certificate required: {fault}"
+    assert f"client certificate: {fault}" in verdict.trail
+
+
+def test_without_a_list_of_names_any_certificate_of_the_authority_will_do() -> None:
+    anybody = replace(CERTIFIED, client_certificates=replace(OURS, names=()))
+    verdict = judged(directory(domains=(anybody,)), STRANGER, transport="TLS", certificate=shown())
+    assert isinstance(verdict, Admit)
+
+
+def test_a_client_certificate_and_digest_are_both_required_where_both_are_set() -> None:
+    both = replace(CERTIFIED, credential_list_sids=(SBCS,))
+    verdict = judged(
+        directory(domains=(both,)),
+        STRANGER,
+        answer=Absent(),
+        transport="TLS",
+        certificate=shown("sbc.carrier.example"),
+    )
+    assert isinstance(verdict, Challenge)
+    assert isinstance(judged(directory(domains=(both,)), STRANGER, transport="TLS"), Refuse)  # never challenged

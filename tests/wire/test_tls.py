@@ -1,21 +1,25 @@
 """SIP over TLS, in and out: certificates that hold, certificates that do not, and domains that insist on it."""
 
+import contextlib
 import signal
 import ssl
 from pathlib import Path
 
 import pytest
 import trustme
+import yaml
 
 from byoc_proxy.sim.zone import Zone
 from tests.support.authority import Authority
-from tests.support.daemon import Document, configuration, daemon, sockets_of
+from tests.support.daemon import Daemon, Document, configuration, daemon, sockets_of, until
 from tests.support.peers import (
     SDP,
     SECURE_SDP,
     CallerSide,
     Heard,
     StreamHost,
+    StreamPeer,
+    UdpPeer,
     reply,
     stream_host,
     stream_peer,
@@ -27,6 +31,7 @@ pytestmark = pytest.mark.wire
 
 GATEWAY = "gw.carrier.test"
 NAME = "acme.sip.example.test"
+REJECT = "<Response><Reject/></Response>"
 
 
 async def test_one_process_listens_on_udp_tcp_and_tls(tmp_path: Path) -> None:
@@ -211,3 +216,101 @@ async def test_a_secure_domain_says_why_it_refuses_and_takes_tls_with_srtp(tmp_p
     assert "Secure media required" in no_media.start
     assert no_media.get("x-byoc-error").startswith("32208 ")
     assert invite.body == SECURE_SDP
+
+
+# --- client certificates -----------------------------------------------------------------------------------
+
+
+def certified(authority: Authority, *names: str, by: Authority | None = None) -> ssl.SSLContext:
+    """The context of a carrier that shows a certificate, `by` another authority perhaps, when it is asked."""
+    context = authority.client()
+    (by or authority).ca.issue_cert(*names).configure_cert(context)
+    return context
+
+
+async def final_of(proxy: Daemon, context: ssl.SSLContext | None) -> str:
+    """What a call to the domain ends with, over TLS with that context or over UDP."""
+    async with contextlib.AsyncExitStack() as stack:
+        peer: StreamPeer | UdpPeer
+        if context is None:
+            peer, place = await stack.enter_async_context(udp_peer()), proxy.udp
+        else:
+            link = stream_peer(proxy.tls, tls=context, server_name=NAME)
+            peer, place = await stack.enter_async_context(link), proxy.tls
+        call = CallerSide(peer, place)
+        call.invite()
+        while True:
+            final = await next_final(peer)
+            call.ack(final)
+            return f"{final.status} {final.get('x-byoc-error')}".strip()
+
+
+async def next_final(peer: StreamPeer | UdpPeer) -> Heard:
+    """The first final response, whatever it is."""
+
+    def find() -> Heard | None:
+        return next((message for message in peer.heard if message.status >= 200), None)
+
+    return await until(find, 5, lambda: f"no final response in {peer.kinds}")
+
+
+async def test_a_domain_takes_calls_only_with_a_client_certificate_of_its_authority_and_name(
+    tmp_path: Path,
+) -> None:
+    authority, stranger = Authority.made(tmp_path), Authority.made(tmp_path)
+    document = authority.secure(configuration("sip:127.0.0.20:5060", voice_twiml=REJECT), tmp_path)
+    async with daemon(tmp_path, document) as proxy:
+        unknown = certified(authority, NAME, by=stranger)
+        async with stream_peer(proxy.tls, tls=unknown, server_name=NAME) as before:
+            document["domains"]["acme"]["client_certificates"] = {
+                "ca_file": str(authority.file),
+                "names": ["sbc.carrier.test"],
+            }
+            proxy.config.write_text(yaml.safe_dump(document), encoding="utf-8")
+            proxy.signal(signal.SIGHUP)  # the listener asks for certificates from now on
+            await proxy.logged("config.reloaded")
+            before.send(CallerSide(before, proxy.tls).text("OPTIONS"))
+            await before.hear("200 OPTIONS")  # a connection that was there lives on
+        assert await final_of(proxy, certified(authority, "sbc.carrier.test")) == "404"
+        refused = "403 32290 Client certificate required: "
+        assert await final_of(proxy, certified(authority, "sbc.other.test")) == f"{refused}it names sbc.other.test"
+        assert await final_of(proxy, authority.client()) == f"{refused}none was shown"
+        assert await final_of(proxy, None) == f"{refused}there is none over UDP"
+        async with stream_peer(proxy.tls, tls=unknown, server_name=NAME) as peer:
+            await peer.gone()  # in TLS 1.3 our end thinks for a moment that all is well
+
+
+async def test_a_target_asks_for_our_certificate_and_gets_the_one_that_is_meant_for_it(tmp_path: Path) -> None:
+    """Twice the same address, with different terms: each has a connection of its own."""
+    authority = Authority.made(tmp_path)
+    own = authority.ca.issue_cert("trunk.customer.test")
+    own.private_key_pem.write_to_path(tmp_path / "own.key")
+    own.cert_chain_pems[0].write_to_path(tmp_path / "own.pem")
+    context = authority.host("*.carrier.test")
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.ca.configure_trust(context)
+    async with stream_host("127.0.0.21", tls=context) as gateway, udp_peer() as carrier:
+        target = f"sip:127.0.0.21:{gateway.address[1]};transport=tls"
+        name = {"name": "*.carrier.test"}
+        shown = {**name, "certificate": "own.pem", "private_key": "own.key"}
+        targets = ({"target": target, "tls": each} for each in (name, shown))
+        document = authority.secure(configuration(*targets), tmp_path)
+        async with daemon(tmp_path, document) as proxy:
+            call = CallerSide(carrier, proxy.udp)
+            call.invite()
+            link = await gateway.accept()  # the handshake of the first target fails: asyncio never tells of it
+            link.send(reply(await link.hear("INVITE"), 486))
+            call.ack(await carrier.hear("486 INVITE"))
+            record = await proxy.record()
+    assert link.certified == ("trunk.customer.test",)
+    assert [attempt["outcome"] for attempt in record["attempts"]] == ["unreachable", "refused"]
+    assert "clos" in record["attempts"][0]["reason"]  # asyncio's end sends no alert before it leaves
+
+
+@pytest.mark.parametrize("level", ["chain", "off"])
+async def test_verification_below_full_is_said_at_the_start(tmp_path: Path, level: str) -> None:
+    document = Authority.made(tmp_path).secure(configuration("sip:127.0.0.20:5060"), tmp_path)
+    document["tls_client"]["verify"] = level
+    async with daemon(tmp_path, document) as proxy:
+        texts = [line["text"] for line in proxy.log if line["event"] == "config.warning"]
+    assert [text for text in texts if f"tls_client.verify: is {level}: " in text], texts
