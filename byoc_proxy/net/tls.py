@@ -86,7 +86,7 @@ def _trust(context: ssl.SSLContext, file: Path | str) -> None:
 
 def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
-        return (error.reason or "no PEM that can be used").replace("_", " ").lower()
+        return error.reason.replace("_", " ").lower() if error.reason else "no PEM that can be used"
     return error.strerror or str(error)
 
 

@@ -305,12 +305,3 @@ async def test_a_target_asks_for_our_certificate_and_gets_the_one_that_is_meant_
     assert link.certified == ("trunk.customer.test",)
     assert [attempt["outcome"] for attempt in record["attempts"]] == ["unreachable", "refused"]
     assert "clos" in record["attempts"][0]["reason"]  # asyncio's end sends no alert before it leaves
-
-
-@pytest.mark.parametrize("level", ["chain", "off"])
-async def test_verification_below_full_is_said_at_the_start(tmp_path: Path, level: str) -> None:
-    document = Authority.made(tmp_path).secure(configuration("sip:127.0.0.20:5060"), tmp_path)
-    document["tls_client"]["verify"] = level
-    async with daemon(tmp_path, document) as proxy:
-        texts = [line["text"] for line in proxy.log if line["event"] == "config.warning"]
-    assert [text for text in texts if f"tls_client.verify: is {level}: " in text], texts
