@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from byoc_proxy.sip.body import SDP, is_beyond_us
 from byoc_proxy.sip.headers import HeaderError
+from byoc_proxy.sip.message import TARGET_REFRESH
 from byoc_proxy.sip.uri import SipUri, UriError
 
 if TYPE_CHECKING:
@@ -44,19 +45,27 @@ def inspect(request: Request) -> Refusal | None:
         return Refusal(405, None, (ALLOW,))  # §8.2.1
     if not isinstance(request.uri, SipUri):
         return Refusal(416)  # §8.2.2.1
+    if request.method == "INVITE" and request.max_forwards == 0:
+        return _beyond_us(request) or Refusal(483)  # the call would have to go one hop further (§16.3)
+    return _beyond_us(request)
+
+
+def inspect_inside(request: Request) -> Refusal | None:
+    """The same for a request inside a dialog. A BYE is always taken: whatever it demands, its sender has left."""
+    return None if request.method == "BYE" else _beyond_us(request)
+
+
+def _beyond_us(request: Request) -> Refusal | None:
+    """What the request demands to be understood and is not: an extension (§8.2.2.3), or a description of media."""
     unsupported = [
         tag for key in ("require", "proxy-require") for tag in request.listed(key) if tag.lower() not in EXTENSIONS
     ]
     if unsupported:
-        return Refusal(420, None, (("Unsupported", ", ".join(unsupported)),))  # §8.2.2.3
-    if request.method == "INVITE":
-        return _inspect_invite(request)
-    return None
+        return Refusal(420, None, (("Unsupported", ", ".join(unsupported)),))
+    return _inspect_body(request) if request.method in TARGET_REFRESH else None
 
 
-def _inspect_invite(request: Request) -> Refusal | None:
-    if request.max_forwards == 0:
-        return Refusal(483)  # the call would have to go one hop further (§16.3)
+def _inspect_body(request: Request) -> Refusal | None:
     headers = request.headers
     if is_beyond_us(headers.get("content-type") or "", headers.get("content-disposition") or "", request.body):
         return Refusal(415, None, (ACCEPT,))  # §8.2.3

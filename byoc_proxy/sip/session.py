@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.sip.asking import Asking, typed
+from byoc_proxy.sip.inspection import inspect_inside
 from byoc_proxy.sip.message import TARGET_REFRESH, reply_to
 from byoc_proxy.sip.outputs import Acked, By, Ended, Replied, Requested
 from byoc_proxy.sip.states import Input, Timer
@@ -111,6 +112,10 @@ class Session(Asking):
         if transaction.flow.reliable or dialog.goes_to_source:
             # a stream that lives is better than one we would open, and a NAT may have moved its far end
             self.flow = dialog.flow = transaction.flow
+        refusal = inspect_inside(request)
+        if refusal is not None:
+            self._respond(transaction, refusal.status, now, headers=refusal.headers)
+            return
         transaction.user = self  # hears the ACK that comes with the branch of its INVITE
         if request.method in TARGET_REFRESH:
             fault = self.fault(request)

@@ -167,20 +167,23 @@ async def test_a_challenged_bye_is_said_again(scene: Scene) -> None:
     await call.hears(200, "BYE")
 
 
-@pytest.mark.parametrize("method", ["INFO", "UPDATE"])
+@pytest.mark.parametrize(
+    ("method", "content_type", "body"),
+    [("INFO", "application/dtmf-relay", b"Signal=5\r\n"), ("UPDATE", "application/sdp", OFFER)],
+)
 async def test_a_challenged_request_of_a_call_is_said_again_and_its_answer_crosses(
-    scene: Scene, method: str
+    scene: Scene, method: str, content_type: str, body: bytes
 ) -> None:
     scene.starts(account())
     call, there = await dialled(scene)
     await answered(call, there)
     await scene.settled()
-    call.requests(method, b"Signal=5\r\n", ["Content-Type: application/dtmf-relay"])
+    call.requests(method, body, [f"Content-Type: {content_type}"])
     first = await there.receives(method)
     there.responds(401, headers=[f"WWW-Authenticate: {FIRST}"], to=first)
     again = await there.receives(method)
     assert proves(again, header="authorization")
-    assert (again.body, again.content_type) == (b"Signal=5\r\n", "application/dtmf-relay")
+    assert (again.body, again.content_type) == (body, content_type)
     assert again.cseq[0] == first.cseq[0] + 1
     there.responds(200, to=again)
     await call.hears(200, method)

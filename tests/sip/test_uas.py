@@ -2,6 +2,7 @@
 
 import pytest
 
+from byoc_proxy.sip.message import Response
 from byoc_proxy.sip.outputs import Acked, By, Ended, Invited, Replied, Requested
 from byoc_proxy.sip.uas import UasSession
 from tests.support.wires import ANSWER, OFFER, Lab, request
@@ -503,3 +504,23 @@ def test_verbs_after_the_end_do_nothing() -> None:
     assert lab.sent == []
     assert [event.response for event in lab.heard(Replied)] == [None]
     assert lab.is_empty()
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE", "INFO"])
+def test_a_request_in_a_dialog_that_requires_what_we_lack_is_420_and_ends_nothing(method: str) -> None:
+    lab, session = confirmed()
+    refusal = lab.says(session, method, 2, "Require: timer, foo", "Proxy-Require: bar")[-1].message
+    assert isinstance(refusal, Response)
+    assert (refusal.status, refusal.headers.get("unsupported")) == (420, "foo, bar")
+    assert lab.heard(Requested) == []
+    if method == "INVITE":
+        lab.says(session, "ACK", 2, branch="z9hG4bKINVITE2")
+    assert [sent.what for sent in lab.says(session, "BYE", 3, "Require: foo")] == ["200 BYE"]  # it has left anyway
+    assert lab.heard(Ended)
+
+
+def test_a_re_invite_with_a_body_that_we_cannot_act_on_is_415() -> None:
+    lab, session = confirmed()
+    refusal = lab.says(session, "INVITE", 2, "Content-Encoding: gzip", body=OFFER)[-1]
+    assert refusal.what == "415 INVITE"
+    assert lab.heard(Requested) == []
