@@ -1,4 +1,7 @@
-"""The command line: run, check, demo, sim, version. Exit codes: 0 well, 1 failed, 2 the configuration is wrong."""
+"""The command line: what the daemon is run, checked and asked with.
+
+Exit codes: 0 well, 1 failed, 2 the configuration is wrong.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,24 @@ def check(config: ConfigFile) -> None:
         f"{config}: good: {len(resources.trunks)} trunks, {len(resources.domains)} domains, "
         f"{len(resources.connection_policies)} connection policies, {len(loaded.warnings)} warnings"
     )
+
+
+@app.command()
+def targets(config: ConfigFile) -> None:
+    """Show what the node that runs on this file knows of its carriers: each target and address, and its state."""
+    from byoc_proxy.targets import NoReport, fetched, table
+
+    place = _loaded(config).settings.health
+    if place is None:
+        typer.echo(f"byoc-proxy: {config} has no `health: {{bind: …}}`, where a node could be asked", err=True)
+        raise typer.Exit(FAILED)
+    try:
+        report = asyncio.run(fetched(place.host, place.port))
+    except NoReport as error:
+        typer.echo(f"byoc-proxy: {error}", err=True)
+        raise typer.Exit(FAILED) from error
+    for line in table(report):
+        typer.echo(line)
 
 
 @app.command()

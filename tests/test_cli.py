@@ -162,3 +162,11 @@ def test_sim_says_what_seeds_look_like(tmp_path: Path, seeds: str) -> None:
     done = run("sim", "--seeds", seeds, cwd=tmp_path)
     assert done.returncode == 2
     assert "is not two seeds such as 1..200" in done.stderr
+
+
+def test_targets_of_a_file_without_a_health_listener_cannot_be_asked_for(tmp_path: Path) -> None:
+    file = 'base_domain: sip.example.test\nlisteners: [{transport: udp, bind: "192.0.2.1:5060"}]\n'
+    (tmp_path / "config.yaml").write_text(file, encoding="utf-8")
+    result = run("targets", "config.yaml", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "config.yaml has no `health: {bind: …}`" in result.stderr

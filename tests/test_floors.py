@@ -50,7 +50,8 @@ FLOORS = {
     "daemon": floor(*BELOW_APP, "app", "health"),
     "demo": floor(*BELOW_APP, "app"),
     "sim": floor(*BELOW_APP, "app"),
-    "__main__": floor(*BELOW_APP, "preflight", "daemon", "demo", "sim"),
+    "targets": floor(),
+    "__main__": floor(*BELOW_APP, "preflight", "targets", "daemon", "demo", "sim"),
 }
 
 # A pure floor gets time and randomness as arguments, and returns what should be sent or logged.

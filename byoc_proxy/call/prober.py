@@ -15,7 +15,6 @@ from byoc_proxy.sip.inspection import ACCEPT
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.sip.uac import Outgoing
 from byoc_proxy.trunk.health import Evidence
-from byoc_proxy.trunk.origination import Destination, in_regions
 from byoc_proxy.trunk.verdicts import FinalResponse, asked_rest
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Response
     from byoc_proxy.trunk.health import Watch, WatchedTarget
+    from byoc_proxy.trunk.origination import Destination
 
 _FIRST_ROUNDS: Final = 1.0  # seconds between the first OPTIONS of two targets, unless they are too many for that
 _JITTER: Final = 0.1  # a round is up to this much shorter or longer than the interval
@@ -92,7 +92,7 @@ class Prober:
         """The addresses of a target now, each once, region by region."""
         services = self._services
         places: dict[Hop, Destination] = {}
-        for destination in in_regions(watched.target, services.directories.current.region_order):
+        for destination in watched.destinations:
             try:
                 hops = await services.resolver.locate(destination.next_hop)
             except NotLocated as error:

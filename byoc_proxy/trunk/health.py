@@ -16,9 +16,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from byoc_proxy.sip.machine import Alarms, Machine, Table, to
+from byoc_proxy.trunk.origination import in_regions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.trunk.directory import Directory
@@ -200,17 +201,25 @@ _NO_ALARMS: Final = Alarms()  # a watch has no timers: whoever asks it says when
 class WatchedTarget:
     """An enabled target and what is known of its addresses; `problems` has, by region, why there are none."""
 
-    __slots__ = ("addresses", "policy", "problems", "rules", "target")
+    __slots__ = ("addresses", "destinations", "policy", "problems", "rules", "target")
 
-    def __init__(self, policy: ConnectionPolicy, target: ConnectionPolicyTarget) -> None:
+    def __init__(
+        self, policy: ConnectionPolicy, target: ConnectionPolicyTarget, region_order: Sequence[str]
+    ) -> None:
         self.policy = policy
         self.target = target
         self.rules = rules_of(policy, target)
+        self.destinations = in_regions(target, region_order)
         self.addresses: dict[Hop, Watch] = {}
         self.problems: dict[str | None, str] = {}
 
-    def is_as_before(self, policy: ConnectionPolicy, target: ConnectionPolicyTarget) -> bool:
-        return (self.target.target, self.rules) == (target.target, rules_of(policy, target))
+    def renewed(self, new: WatchedTarget) -> WatchedTarget:
+        """This one with the words of the new one, when both are the same to watch; else the new one."""
+        before = [destination.uri for destination in self.destinations]
+        if self.rules != new.rules or before != [destination.uri for destination in new.destinations]:
+            return new
+        self.policy, self.target, self.destinations = new.policy, new.target, new.destinations
+        return self
 
     def vanish(self, now: float) -> None:
         for watch in self.addresses.values():
@@ -236,7 +245,9 @@ class Watchlist:
         for policy in directory.connection_policies.values():
             for target in policy.targets:
                 if target.enabled:
-                    self.targets[target.sid] = self._followed(before.get(target.sid), policy, target)
+                    new = WatchedTarget(policy, target, directory.region_order)
+                    known = before.get(target.sid)
+                    self.targets[target.sid] = known.renewed(new) if known is not None else new
         for sid, watched in before.items():
             if self.targets.get(sid) is not watched:
                 watched.vanish(now)
@@ -279,15 +290,8 @@ class Watchlist:
         return watch.obstacle(now) if watch is not None else None
 
     def tell(self, destination: Destination, hop: Hop, evidence: Evidence, now: float) -> None:
-        """What came of an OPTIONS or a call at an address."""
-        watch = self.watch(destination, hop, now)
+        """What a call met at an address. Of one that is none of the target's own, a redirect's, nothing is kept."""
+        watched = self.targets.get(destination.target.sid)
+        watch = watched.addresses.get(hop) if watched is not None else None
         if watch is not None:
             watch.take(evidence, now)
-
-    def _followed(
-        self, known: WatchedTarget | None, policy: ConnectionPolicy, target: ConnectionPolicyTarget
-    ) -> WatchedTarget:
-        if known is None or not known.is_as_before(policy, target):
-            return WatchedTarget(policy, target)
-        known.policy, known.target = policy, target
-        return known

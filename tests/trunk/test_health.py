@@ -1,6 +1,7 @@
 """When an address is given up, when it is trusted again, and who finds out: exact times, no network."""
 
 from enum import StrEnum
+from itertools import product
 from typing import Any
 
 import pytest
@@ -127,6 +128,47 @@ def test_an_address_may_vanish_in_every_state(state: State) -> None:
     assert Watch.table.rows[state, Input.VANISH].next is State.GONE
 
 
+# --- every short history -----------------------------------------------------------------------------------
+
+HISTORY = {"a": ANSWER, "m": CALL_MISS, "n": BUSY_SERVER}
+
+
+def in_use_after(history: str, rules: HealthRules) -> bool:
+    """The rule in one's own words: the last run of misses or answers counts, and whether it had been taken out."""
+    in_use, misses, answers = True, 0, 0
+    for each in history.replace("n", ""):
+        misses, answers = (0, answers + 1) if each == "a" else (misses + 1, 0)
+        if in_use:
+            in_use = misses < rules.misses
+        else:
+            in_use = answers >= rules.answers
+    return in_use
+
+
+@pytest.mark.parametrize(("misses", "answers"), [(1, 1), (2, 1), (1, 2), (2, 2), (3, 2)])
+def test_every_short_history_leads_where_the_rule_says(misses: int, answers: int) -> None:
+    for letters in product("amn", repeat=7):
+        history = "".join(letters)
+        watched = watch(misses=misses, answers=answers)
+        told(watched, *(HISTORY[letter] for letter in history))
+        assert watched.is_avoided(1000.0) is not in_use_after(history, watched.rules), history
+
+
+@pytest.mark.parametrize("misses", [1, 2, 3])
+def test_a_dead_address_meets_one_call_in_an_interval_at_most_whatever_happens(misses: int) -> None:
+    """Every history of a call each second, each of which meets silence or, seldom, a caller who hangs up."""
+    for outcomes in product((True, False), repeat=10):
+        watched = watch(mode="passive", interval=4.0, misses=misses)
+        told(watched, *[CALL_MISS] * misses, every=0.0)
+        tried = []
+        for second, silent in enumerate(outcomes, 1):
+            if watched.obstacle(float(second)) is None:
+                tried.append(second)
+                if silent:
+                    watched.take(CALL_MISS, float(second))
+        assert tried == [4, 8]
+
+
 # --- what calls are told -----------------------------------------------------------------------------------
 
 
@@ -248,6 +290,13 @@ def test_a_rest_is_everybodys() -> None:
     watchlist.resting.rest(hop(), 30.0, 0.0)
     assert watchlist.obstacle(place(first), hop(), 5.0) == Obstacle("resting", 30.0)
     assert watchlist.obstacle(place(second), hop(), 5.0) == Obstacle("resting", 30.0)
+
+
+def test_what_a_redirect_led_to_is_no_address_of_the_target() -> None:
+    named = target("sip:gw.example")
+    watchlist, _, _ = listed(named)
+    watchlist.tell(place(named), hop("198.51.100.99"), CALL_MISS, 4.0)
+    assert watchlist.targets[named.sid].addresses == {}
 
 
 def test_disabled_targets_and_those_of_no_policy_are_not_watched() -> None:
