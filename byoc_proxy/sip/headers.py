@@ -196,7 +196,7 @@ class Via:
         `HeaderError` when even its sender cannot be read.
         """
         via, params = cls._sender(text)
-        for part in params.split(";")[1:]:
+        for part in filter(None, params.split(";")):
             try:
                 via.params.update(parse_params(f";{part}"))
             except UriError:

@@ -22,7 +22,8 @@ _PARAM: Final = re.compile(
     r"[ \t]*+;[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+"
     r"(?:=[ \t]*+(\"(?:[^\"\\]|\\.)*+\"|[^\s;,\"=<>?]++))?[ \t]*+"
 )
-_USER_RESERVED: Final = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
+_USER_RESERVED: Final = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]+")
+_ESCAPES: Final = [f"%{byte:02X}" for byte in range(256)]
 _PLAIN_VALUE: Final = re.compile(r"[^\s;,\"=<>?\x00-\x1f\x7f]+")
 _PERCENT: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _QUOTED_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"')
@@ -310,7 +311,7 @@ def unescape(text: str) -> str:
 def escape_user(text: str) -> str:
     """Escape what may not stand in a user part (§25.1 user-unreserved)."""
     return _USER_RESERVED.sub(
-        lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogateescape")), text
+        lambda match: "".join(map(_ESCAPES.__getitem__, match[0].encode("utf-8", "surrogateescape"))), text
     )
 
 

@@ -93,7 +93,7 @@ class Border:
     def _addresses(self, value: str) -> list[str]:
         """The entries of one Diversion or History-Info line; what cannot be read is left out."""
         entries = []
-        for text in split_commas(value):
+        for text in filter(None, split_commas(value)):
             try:
                 entry = NameAddr.parse(text)
                 if isinstance(entry.uri, SipUri) and (self._trusted or not _is_withheld(entry, entry.uri)):
