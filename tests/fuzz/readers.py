@@ -8,12 +8,13 @@ from typing import get_args
 
 from byoc_proxy.call.intent import CallIntent
 from byoc_proxy.sip import digest_client
+from byoc_proxy.sip.body import is_beyond_us, session_description
 from byoc_proxy.sip.digest import Algorithm, Ha1, read_params
 from byoc_proxy.sip.digest_server import DigestServer, Passed, Stale
 from byoc_proxy.sip.headers import HeaderError, Headers, Via
 from byoc_proxy.sip.inspection import inspect
 from byoc_proxy.sip.message import Message, Request, Response, reply_to
-from byoc_proxy.sip.parser import ParseError, StreamParser, parse_datagram
+from byoc_proxy.sip.parser import MAX_MESSAGE, ParseError, StreamParser, parse_datagram
 from byoc_proxy.sip.sdp import SdpError, describe, held_answer, is_hold, is_secure
 from byoc_proxy.sip.uri import (
     NameAddr,
@@ -36,6 +37,7 @@ from byoc_proxy.webhook.parameters import party
 REALM = "sip.example.test"
 TYPED = ("via", "cseq", "from_", "to", "contacts", "contact", "from_tag", "to_tag", "call_id", "branch")
 MORE_TYPED = {Request: ("uri", "max_forwards"), Response: ("retry_after",)}
+MOST_PARTS = 100  # of a list; each is read by three readers
 ABROAD = NumberFormat(country_code="44", national_prefix="0", plus="add", tech_prefix="1234#")
 EVERYTHING = ("Diversion", "History-Info", "User-to-User", "Subject", "X-*")
 LISTED = ("via", "contact", "route", "record-route", "require", "supported", "allow")
@@ -55,8 +57,9 @@ def datagram(data: bytes) -> None:
             look_at(error.request)
         return
     look_at(message)
-    if message.body == data[len(data) - len(message.body) :]:
-        again = parse_datagram(message.encode())
+    written = message.encode()
+    if len(written) <= MAX_MESSAGE:
+        again = parse_datagram(written)
         assert (again.start_line, again.body) == (message.start_line, message.body)
         kept = [(key, value) for key, _, value in message.headers if key != "content-length"]
         assert kept == [(key, value) for key, _, value in again.headers if key != "content-length"]
@@ -110,7 +113,7 @@ def _framed(pieces: list[bytes]) -> list[bytes | str]:
 def address(data: bytes) -> None:
     """URIs, name-addrs, Vias and their lists."""
     text = text_of(data)
-    for part in split_commas(text):
+    for part in split_commas(text)[:MOST_PARTS]:
         with suppress(UriError):
             _check_address(NameAddr.parse(part))
         for read in (Via.parse, Via.salvage):
@@ -146,10 +149,10 @@ def identity(data: bytes) -> None:
     except ParseError:
         return
     caller = Identity.of(message, believed=True, calling=ABROAD)
+    relayed = Border(EVERYTHING, "h", ABROAD, trusted=True).relayed(candidates(message.headers))
     for header in get_args(IdentityHeader):
         told = Presentation("h", header, None, ABROAD)
         target = message.uri if isinstance(message.uri, SipUri) else SipUri("gateway.example.test")
-        relayed = Border(EVERYTHING, "h", ABROAD, trusted=header == "pai").relayed(candidates(message.headers))
         headers = (*told.headers(caller), *relayed)
         outgoing = CallIntent(told.from_value(caller), told.number(caller), "+1415", headers, b"", 70).invite(
             target
@@ -172,6 +175,15 @@ def digest(data: bytes) -> None:
     if answer is not None:
         Headers([("Authorization", answer)])
         read_params(answer)
+
+
+def body(data: bytes) -> None:
+    """A body of any type, which stands on the first line: the session description in it, if there is one."""
+    content_type, _, content = data.partition(b"\n")
+    kind = text_of(content_type)
+    found = session_description(kind, content)
+    assert found in content
+    is_beyond_us(kind, kind.partition(";")[2], content)
 
 
 def sdp(data: bytes) -> None:

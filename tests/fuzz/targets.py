@@ -63,15 +63,16 @@ def _in_dialog(method: str, number: int) -> bytes:
     return request(method, call_id="call-1", to_tag="@theirs-tag@", cseq=number, branch=f"z9hG4bK{number}")
 
 
-def _answer(call: str, line: str, method: str = "INVITE", number: int = 1, body: bytes = b"") -> bytes:
+def _answer(call: str, line: str, *extra: str, number: int = 1, body: bytes = b"") -> bytes:
     return wire(
         f"SIP/2.0 {line}",
         f"Via: SIP/2.0/UDP 127.0.0.1:5060;branch=@{call}-branch@;rport",
         f"From: <sip:alice@127.0.0.1>;tag=@{call}-tag@",
         "To: <sip:bob@127.0.0.2>;tag=theirs",
         f"Call-ID: @{call}-call@",
-        f"CSeq: {number} {method}",
+        f"CSeq: {number} INVITE",
         "Contact: <sip:bob@127.0.0.2>",
+        *extra,
         body=body,
     )
 
@@ -82,6 +83,11 @@ def _script(*pieces: bytes) -> bytes:
 
 _ALIVE: Final = "Contact: <sip:b@198.51.100.1>"
 _ANSWERED: Final = wire("SIP/2.0 200 OK", "@@", _ALIVE, "Content-Type: application/sdp", body=sdp("198.51.100.1"))
+_RELIABLE: Final = ("Require: 100rel", "Supported: timer", "Session-Expires: 90;refresher=uas", "Min-SE: 90")
+_MULTIPART: Final = (
+    b"multipart/mixed;boundary=b\n--b\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\r\n--b\r\n"
+    b"Content-Type: application/isup\r\nContent-Disposition: signal;handling=optional\r\n\r\n\x01\r\n--b--"
+)
 _WHO: Final = (
     'P-Asserted-Identity: "Bob \\"B\\" " <sip:+44%2020@h;user=phone>, <tel:0044-20;phone-context=h>',
     "Privacy: id;header",
@@ -110,6 +116,12 @@ _TARGETS: Final = (
             b'Digest username="user", realm="sip.example.test", nonce="n", uri="sip:x@h", response="r", nc=1',
         ),
     ),
+    Target(
+        "body",
+        readers.body,
+        lambda wild: b"multipart/mixed;boundary=b\n--b\r\n" + wild.message() + b"\r\n--b--\r\n",
+        (_MULTIPART,),
+    ),
     Target("sdp", readers.sdp, Wild.sdp, (sdp("192.0.2.1"),)),
     Target(
         "twiml",
@@ -133,6 +145,11 @@ _TARGETS: Final = (
             _script(_answer("asking", "183 x"), _answer("asking", "200 OK", body=OFFER), _in_dialog("UPDATE", 2)),
             _script(_answer("ours", "491 x", number=2), _answer("ours", "200 OK", number=2, body=OFFER)),
             _script(request("CANCEL", branch="z9hG4bKtwo", call_id="call-2"), _answer("asking", "302 x")),
+            _script(request("INVITE", *_RELIABLE, call_id="call-3", branch="z9hG4bKthree", body=OFFER)),
+            _script(
+                _answer("asking", "183 x", "Require: 100rel", "RSeq: 7", body=OFFER), _answer("asking", "422 x")
+            ),
+            _script(_answer("asking", "200 x", "Session-Expires: 90;refresher=uac", "Require: timer", body=OFFER)),
         ),
         torture=True,
     ),
@@ -155,6 +172,8 @@ _TARGETS: Final = (
             ),
             _script(b"<Response><Dial><Sip>sip:bob@198.51.100.1?X-a=b</Sip></Dial></Response>", b">" + _ANSWERED),
             _script(b"<" + wire("CANCEL sip:p SIP/2.0", "@@"), b">" + wire("SIP/2.0 487 x", "@@")),
+            _script(b">" + _ANSWERED, b">" + wire("REFER sip:p SIP/2.0", "@@", _ALIVE, "Refer-To: <sip:+1415@h>")),
+            _script(b">" + wire("SIP/2.0 183 x", "@@", _ALIVE, "Require: 100rel", "RSeq: 1"), b">" + _ANSWERED),
         ),
     ),
 )
