@@ -319,7 +319,10 @@ class Call:
         self, dial: Dial, hunts: list[Hunt], number: str, asker: Leg, offer: bytes, tell: Callable[[Response], None]
     ) -> Hunt:
         """The hunt of a transfer, on the trunk of the leg that asks for it. Raises `CannotDial`."""
-        noun = Number(number, asker.trunk.sid if asker.trunk is not None else None)
+        trunk = asker.trunk
+        if trunk is not None:
+            number = trunk.inbound_numbers.called.apply(number)  # its carrier wrote it
+        noun = Number(number, trunk.sid if trunk is not None else None)
         hunt = self._hunt(self._dialling(offer), dial, noun, tell)
         hunts.append(hunt)
         return hunt

@@ -12,6 +12,8 @@ from byoc_proxy.trunk.numbers import number_of, with_format
 from byoc_proxy.webhook.parameters import CallFacts, SipFacts, party
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.message import Request
@@ -25,13 +27,15 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     request = invited.request
     leg = Leg(services.endpoint, invited.session)
     leg.remote_sdp = request.sdp
-    identity = _identity(request, admission)
+    believed = _believes(admission)
+    identity = Identity.of(request, believed, admission.trunk.inbound_numbers.calling)
     facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission, identity)
     call = Call(services, leg, Origin.of(request, identity), admission, facts)
     leg.belongs_to(admission.trunk)
     leg.border = services.directories.current.border(admission.trunk)
     leg.session.credentials = _credentials(services, admission.trunk)
-    call.journal.decided(leg.detour)
+    for line in (leg.detour, *_reasons(request, identity, facts, believed)):
+        call.journal.decided(line)
     return call
 
 
@@ -44,12 +48,27 @@ def _credentials(services: Services, trunk: ByocTrunk) -> Credentials | None:
     return login if login is not None and login.realm is not None else None
 
 
-def _identity(request: Request, admission: Admit) -> Identity:
-    """Who calls. RFC 3325 §5: an assertion counts from a node that we trust, and only from such a one."""
-    trunk = admission.trunk
-    trusted = trunk.trust_identity
-    believed = trusted == "always" or (trusted == "acl" and admission.acl_entry is not None)
-    return Identity.of(request, believed, trunk.inbound_numbers.calling)
+def _believes(admission: Admit) -> bool:
+    """RFC 3325 §5: an assertion of who calls counts from a node that we trust, and only from such a one."""
+    trusted = admission.trunk.trust_identity
+    return trusted == "always" or (trusted == "acl" and admission.acl_entry is not None)
+
+
+def _reasons(request: Request, identity: Identity, facts: CallFacts, believed: bool) -> Iterator[str]:
+    """Why the caller is called what it is called, for the trail."""
+    if "p-asserted-identity" in request.headers:
+        yield (
+            "P-Asserted-Identity is believed" if believed else "P-Asserted-Identity is not believed of this source"
+        )
+    if identity.withheld:
+        wish = f"Privacy {';'.join(identity.privacy)}" if identity.privacy else "From"
+        yield f"the caller is anonymous: {wish}"
+    for side, raw, number in (
+        ("calling", facts.caller_raw, facts.caller),
+        ("called", facts.called_raw, facts.called),
+    ):
+        if raw not in number:
+            yield f"{side} number {raw} is {number}"
 
 
 def _facts(call_sid: str, request: Request, source: str, admission: Admit, identity: Identity) -> CallFacts:

@@ -54,6 +54,7 @@ async def test_what_the_callers_network_vouches_for_reaches_a_trusted_carrier(sc
 async def test_an_assertion_is_not_believed_on_a_trunk_that_trusts_nobody(scene: Scene) -> None:
     scene.starts(trunk("trust_identity: never"))
     assert said(await sent(scene, VOUCHED), "p-asserted-identity") == ["<sip:+15550100@sip.example.test>"]
+    assert (await scene.over()).decisions[-1] == "P-Asserted-Identity is not believed of this source"
 
 
 @pytest.mark.parametrize(("trust", "believed"), [("acl", False), ("always", True)])
@@ -98,6 +99,8 @@ async def test_a_trusted_carrier_gets_the_withheld_number_and_the_wish_to_withho
         "<sip:+15550199@sip.example.test>",
         "id",
     ]
+    decisions = (await scene.over()).decisions
+    assert decisions[-2:] == ["P-Asserted-Identity is believed", "the caller is anonymous: Privacy id"]
 
 
 async def test_an_application_that_sets_caller_id_takes_the_callers_place(scene: Scene) -> None:
@@ -146,6 +149,10 @@ async def test_national_numbers_of_a_carrier_are_e164_for_the_application_and_be
     record = await scene.over()
     assert (record.caller_raw, record.called_raw) == ("020-7946-0123", "02079460000")
     assert (record.caller, record.called) == ("+442079460123", "+442079460000")
+    assert record.decisions[-2:] == [
+        "calling number 020-7946-0123 is +442079460123",
+        "called number 02079460000 is +442079460000",
+    ]
 
 
 async def test_every_attempt_gets_numbers_in_the_carriers_form_built_afresh(scene: Scene) -> None:
@@ -275,3 +282,18 @@ async def test_a_user_part_of_any_bytes_reaches_application_record_and_carrier(s
     assert said(invite, "from") == ["<sip:null-%00-%FF@sip.example.test>"]
     assert scene.customer.requests[0].params["From"] == "sip:null-\x00-\ufffd@203.0.113.8"
     assert (await scene.over()).status == "busy"
+
+
+async def test_a_transfer_to_a_national_number_is_understood_as_the_carrier_means_it(scene: Scene) -> None:
+    numbers = f"inbound_numbers: {{called: {BRITISH}}}, outbound_numbers: {{called: {{tech_prefix: '77#'}}}}"
+    scene.starts(trunk(f"refer: terminate, {numbers}"))
+    call, there = await scene.talking()
+    there.requests("REFER", headers=["Refer-To: <sip:02079460000@10.1.2.3>"])
+    await there.hears(202, "REFER")
+    there.responds(200, to=await there.receives("NOTIFY"))
+    desk = await scene.first.invited()
+    assert desk.invite.uri_text == "sip:77%23+442079460000@198.51.100.1"
+    desk.refuses(486)
+    there.responds(200, to=await there.receives("NOTIFY"))
+    call.hangs_up()
+    await there.receives("BYE")
