@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byoc_proxy.call.leg import Stage
+from byoc_proxy.sip.flow import place_of
 from byoc_proxy.storage.record import timestamp
 from byoc_proxy.trunk.health import Evidence
 
@@ -42,7 +43,7 @@ def of_options(response: Response, seconds: float) -> Evidence:
 
 def spelt(hop: Hop) -> str:
     """`UDP 198.51.100.1:5060`."""
-    return f"{hop.transport} {hop.address}:{hop.port}"
+    return place_of(hop.transport, (hop.address, hop.port))
 
 
 def in_words(obstacle: Obstacle, wall: float) -> str:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from byoc_proxy.call.status import Cause, Status, after, cause_of_refusal
+from byoc_proxy.sip.flow import place_of
 from byoc_proxy.sip.outputs import By
 from byoc_proxy.storage.record import CallRecord, EventRecord, WebhookRecord
 
@@ -44,7 +45,7 @@ class Journal:
             direction=facts.direction,
             caller=facts.caller,
             called=facts.called,
-            source=f"{flow.transport} {flow.remote[0]}:{flow.remote[1]}",
+            source=place_of(flow.transport, flow.remote),
             call_id=leg.call_id,
             caller_raw=facts.caller_raw,
             called_raw=facts.called_raw,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from byoc_proxy.net.wire import TENTATIVE, Unreachable
+from byoc_proxy.sip.flow import place_of
 from byoc_proxy.sip.oversize import LARGEST
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ class Passage:
     @property
     def address(self) -> str:
         """As records and logs have it."""
-        host, port = self.flow.remote
-        return f"{self.flow.transport} {host}:{port}"
+        return place_of(self.flow.transport, self.flow.remote)
 
     def taken_to(self, hop: Hop) -> Hop:
         """The hop itself, or its TCP side: what that is worth says nothing about the other."""

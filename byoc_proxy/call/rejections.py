@@ -10,6 +10,8 @@ import asyncio
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final
 
+from byoc_proxy.sip.flow import place_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -37,7 +39,7 @@ class Rejections:
         """One message was turned away."""
         self._counts[kind] += 1
         if kind not in COUNTED_ONLY:
-            source = f"{flow.transport} {flow.remote[0]}:{flow.remote[1]}"
+            source = place_of(flow.transport, flow.remote)
             self._ring.append((self._wall(), kind, source, reason[:_LONGEST]))
         if not self._line_due:
             self._line_due = True

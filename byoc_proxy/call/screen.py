@@ -16,7 +16,7 @@ from byoc_proxy.sip.core import Accept, Answer, Ignore
 from byoc_proxy.sip.flow import contact_of
 from byoc_proxy.sip.inspection import CAPABILITIES, inspect
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure
-from byoc_proxy.sip.uri import SipUri, UriError
+from byoc_proxy.sip.uri import SipUri, UriError, bracketed
 from byoc_proxy.trunk.admission import BAD_CREDENTIALS, Admit, Arrival, Challenge, Drop, Refuse, admit
 from byoc_proxy.trunk.numbers import number_of
 
@@ -242,4 +242,8 @@ def _offers_secure_media(request: Request) -> bool | None:
 
 
 def _names(request: Request, flow: Flow) -> dict[str, object]:
-    return {"sip_call_id": request.call_id, "source": f"{flow.remote[0]}:{flow.remote[1]}", "uri": request.uri_text}
+    return {
+        "sip_call_id": request.call_id,
+        "source": f"{bracketed(flow.remote[0])}:{flow.remote[1]}",
+        "uri": request.uri_text,
+    }

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from byoc_proxy.sip.uri import bracketed
+
 if TYPE_CHECKING:
     from byoc_proxy.sip.headers import Via
 
 Address = tuple[str, int]
 Verify = Literal["full", "chain", "off"]
+
+
+def place_of(transport: str, place: Address) -> str:
+    """A place as logs and records have it: `UDP 192.0.2.1:5060`, `TCP [2001:db8::1]:5060`."""
+    return f"{transport} {bracketed(place[0])}:{place[1]}"
 
 
 class TlsTerms(NamedTuple):

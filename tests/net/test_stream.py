@@ -207,3 +207,94 @@ async def test_tls_peers_are_verified_and_pooled_by_the_name_that_was_asked_for(
     assert first == again
     assert first.connection != second.connection
     assert (first.transport, first.server_name) == ("TLS", "a.carrier.test")
+
+
+async def test_connections_of_one_address_are_not_shared_between_terms(tmp_path: Path) -> None:
+    ca = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("a.carrier.test").configure_cert(server)
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    terms = TlsTerms("chain"), TlsTerms("off"), TlsTerms(name="a.carrier.test")
+    listener = await listening(Ear(), server, ClientTls(TlsTerms(ca_file=str(tmp_path / "ca.pem"))))
+    async with stream_host(tls=server) as gateway:
+        hop = hop_to(gateway, "b.carrier.test", "TLS")
+        flows = [await listener.reach(hop, each) for each in (*terms, *terms)]
+        with pytest.raises(Unreachable, match="name mismatch"):
+            await listener.reach(hop)
+    await listener.close()
+    assert flows[:3] == flows[3:]
+    assert len({flow.connection for flow in flows}) == 3
+
+
+async def test_a_message_for_a_tls_connection_that_is_gone_opens_one_on_the_same_terms(tmp_path: Path) -> None:
+    ca = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("*.carrier.test").configure_cert(server)
+    ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+    ear = Ear()
+    listener = await listening(ear, server, ClientTls(TlsTerms(ca_file=str(tmp_path / "ca.pem"))))
+    async with stream_host(tls=server) as gateway:
+        flow = await listener.reach(hop_to(gateway, "b.carrier.test", "TLS"), TlsTerms(name="*.carrier.test"))
+        (await gateway.accept()).close()
+        await until(lambda: ear.gone or None, 5, lambda: "the end of the connection was not told")
+        listener.send(b"BYE sip:x SIP/2.0\r\nCSeq: 2 BYE\r\nContent-Length: 0\r\n\r\n", flow)
+        await (await gateway.accept()).hear("BYE")
+    await listener.close()
+    assert ear.causes[0] == "connection closed by the far end"
+
+
+async def test_a_far_end_that_is_silent_in_the_handshake_is_told_from_one_that_is_silent_before() -> None:
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    listener = await listening(Ear(), client, ClientTls(TlsTerms()), connect_timeout=0.2)
+    async with stream_host() as gateway:
+        with pytest.raises(Unreachable, match=r"TLS handshake silent for 0\.2 s"):
+            await listener.reach(hop_to(gateway, transport="TLS"))
+        assert len(gateway.connections) == 1
+    await listener.close()
+
+
+@pytest.mark.parametrize(
+    ("word", "cause"),
+    [(b"SIP/2.0 400 Bad Request\r\n\r\n", "TLS failure: wrong version number"), (b"", "TLS handshake: ")],
+    ids=["no TLS", "closed"],
+)
+async def test_a_far_end_without_tls_is_left_at_once_and_the_cause_is_named(word: bytes, cause: str) -> None:
+    listener = await listening(Ear(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ClientTls(TlsTerms()))
+    async with stream_host() as gateway:
+        trying = asyncio.create_task(listener.reach(hop_to(gateway, transport="TLS")))
+        peer = await gateway.accept()
+        peer.send(word)
+        peer.close()
+        with pytest.raises(Unreachable, match=f"^{cause}"):
+            await trying
+    await listener.close()
+
+
+async def test_a_connection_of_ours_comes_from_the_address_of_its_listener() -> None:
+    listener = await listening(Ear())
+    async with stream_host() as gateway:
+        flow = await listener.reach(hop_to(gateway))
+    await listener.close()
+    assert flow.local[0] == listener.local[0] == "127.0.0.10"
+
+
+async def test_half_a_handshake_is_ended_and_counts_no_more() -> None:
+    ear = Ear()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    listener = await listening(ear, context, handshake_timeout=0.1, max_per_source=1)
+    for _ in range(2):
+        async with stream_peer(listener.local) as silent:
+            await silent.gone(2)
+    await listener.close()
+    assert [cause.partition(":")[0] for cause in ear.turned] == ["TLS handshake"] * 2
+    assert ear.gone == []
+
+
+async def test_in_a_full_house_a_carrier_gets_the_place_of_who_is_half_through_a_handshake() -> None:
+    ear = Ear()
+    listener = await listening(ear, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), max=1)
+    async with stream_peer(listener.local) as silent, stream_peer(listener.local) as second:
+        await silent.gone(2)
+        assert not second.closed.is_set()
+    await listener.close()
+    assert ear.turned[0] == "TLS handshake: others need the place"

@@ -34,10 +34,10 @@ class Authority:
         """The context of a far end that trusts this authority."""
         return ssl.create_default_context(cafile=str(self.file))
 
-    def secure(self, document: Document, directory: Path) -> Document:
+    def secure(self, document: Document, directory: Path, host: str = "127.0.0.10") -> Document:
         """Give the document a TLS listener for acme.sip.example.test, and trust in this authority."""
         self.certify(directory)
-        bind = f"127.0.0.10:{free_port('127.0.0.10', 't1')}"
+        bind = f"[{host}]:{free_port(host, 't1')}" if ":" in host else f"{host}:{free_port(host, 't1')}"
         document["listeners"].append(
             {"transport": "tls", "bind": bind, "certificate": "cert.pem", "private_key": "key.pem"}
         )
@@ -46,6 +46,6 @@ class Authority:
 
     def certify(self, directory: Path) -> None:
         """Write a fresh certificate of the proxy where `secure` says that it is."""
-        certificate = self.ca.issue_cert("acme.sip.example.test", "127.0.0.10")
+        certificate = self.ca.issue_cert("acme.sip.example.test", "127.0.0.10", "::1")
         certificate.private_key_pem.write_to_path(directory / "key.pem")
         certificate.cert_chain_pems[0].write_to_path(directory / "cert.pem")

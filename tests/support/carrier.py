@@ -72,7 +72,7 @@ class Carrier:
         self.network = network
         self.address: Address = (address, port)
         self.transport = transport
-        self.name = name or address
+        self.name = name or address.replace(":", "-")
         self.calls_by_id: dict[str, CarrierCall] = {}
         self.heard: list[str] = []
         self.said: list[str] = []
@@ -91,6 +91,11 @@ class Carrier:
             network.attach(each, self.address, self)
 
     # --- verbs ---------------------------------------------------------------------------------------------
+
+    @property
+    def host(self) -> str:
+        """Its address as URIs have it."""
+        return f"[{self.address[0]}]" if ":" in self.address[0] else self.address[0]
 
     def is_silent(self) -> None:
         """From now on, hear and say nothing."""
@@ -111,13 +116,13 @@ class Carrier:
         display: str = "",
     ) -> "CarrierCall":
         """Send an INVITE to the proxy."""
-        call = self._call("call", f"{display}<sip:{user}@{self.address[0]}>", to or uri, uri)
+        call = self._call("call", f"{display}<sip:{user}@{self.host}>", to or uri, uri)
         call.invites(body, headers)
         return call
 
     def asks(self, method: str, uri: str = "sip:sip.example.test", headers: Sequence[str] = ()) -> "CarrierCall":
         """Send a request outside of any dialog."""
-        call = self._call(method, f"<sip:{self.address[0]}>", uri, uri)
+        call = self._call(method, f"<sip:{self.host}>", uri, uri)
         call.requests(method, headers=headers)
         return call
 
@@ -383,7 +388,7 @@ class CarrierCall:
         self, method: str, branch: str, number: int, body: bytes, headers: Sequence[str], uri: str, to_tag: str
     ) -> None:
         carrier = self.carrier
-        sent_by = carrier.sent_by or f"{carrier.address[0]}:{carrier.address[1]}"
+        sent_by = carrier.sent_by or f"{carrier.host}:{carrier.address[1]}"
         tag = "" if f";tag={self.tag}" in self.local_uri else f";tag={self.tag}"
         lines = [
             f"{method} {uri} SIP/2.0",
@@ -406,7 +411,7 @@ class CarrierCall:
     def _contact(self) -> str:
         if self.carrier.contact:
             return self.carrier.contact
-        host, port = self.carrier.address
+        host, port = self.carrier.host, self.carrier.address[1]
         transport = "" if self.carrier.transport == "UDP" else f";transport={self.carrier.transport.lower()}"
         return f"<sip:{self.carrier.name.replace(' ', '-')}@{host}:{port}{transport}>"
 

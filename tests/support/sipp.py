@@ -191,7 +191,7 @@ class _Run:
 def free_port(address: str, transport: Transport = "u1") -> int:
     """A port of `address` that nobody holds at this moment."""
     kind = socket.SOCK_DGRAM if transport == "u1" else socket.SOCK_STREAM
-    with socket.socket(socket.AF_INET, kind) as probe:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind) as probe:
         probe.bind((address, 0))
         port: int = probe.getsockname()[1]
         return port

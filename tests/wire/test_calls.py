@@ -1,12 +1,14 @@
 """Whole calls between foreign carriers through the real daemon: SIPp on both sides, a webhook in the middle."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
 
+from tests.support.authority import Authority
 from tests.support.daemon import AUTH_TOKEN, DOMAIN, configuration, daemon
-from tests.support.peers import SDP, CallerSide, reply, udp_peer
+from tests.support.peers import SDP, CallerSide, StreamPeer, UdpPeer, reply, stream_host, stream_peer, udp_peer
 from tests.support.programs import Protocol, installed, program, run
 from tests.support.sipp import Sipp, Transport, free_port
 from tests.support.voice_app import voice_app
@@ -148,25 +150,42 @@ async def test_a_caller_without_rport_is_answered_at_the_port_of_its_via(tmp_pat
     assert sends.heard == []
 
 
-async def test_a_call_passes_over_ipv6(tmp_path: Path) -> None:
-    async with udp_peer("::1") as carrier, udp_peer("::1") as callee:
-        document = configuration(f"sip:{callee.sent_by}", host="::1")
-        async with daemon(tmp_path, document) as proxy:
-            call = CallerSide(carrier, proxy.udp)
-            call.invite()
-            invite = await callee.hear("INVITE")
-            callee.send(reply(invite, 200, contact=callee.contact, body=SDP), invite.source)
-            answer = await carrier.hear("200 INVITE")
-            call.ack(answer)
-            await callee.hear("ACK")
-            call.bye(answer)
-            bye = await callee.hear("BYE")
-            callee.send(reply(bye, 200), bye.source)
-            await carrier.hear("200 BYE")
-            record = await proxy.record()
-    assert invite.get("via").startswith(f"SIP/2.0/UDP [::1]:{proxy.udp[1]};")
-    assert answer.get("contact") == f"<sip:[::1]:{proxy.udp[1]}>"
-    assert record["source"].startswith("UDP ::1:")
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
+async def test_a_call_passes_over_ipv6(tmp_path: Path, transport: str) -> None:
+    """In and out over one transport; over TLS both certificates must hold, ours by name and theirs by address."""
+    authority = Authority.made(tmp_path)
+    context = authority.host("::1")
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        host = await enter(stream_host("::1", tls=context if transport == "tls" else None))
+        callee: UdpPeer | StreamPeer = await enter(udp_peer("::1"))
+        port = callee.address[1] if transport == "udp" else host.address[1]
+        document = configuration(f"sip:[::1]:{port};transport={transport}", host="::1")
+        proxy = await enter(daemon(tmp_path, authority.secure(document, tmp_path, "::1")))
+        place = {"udp": proxy.udp, "tcp": proxy.tcp, "tls": proxy.tls}[transport]
+        carrier: UdpPeer | StreamPeer = await enter(udp_peer("::1"))
+        if transport != "udp":
+            tls = authority.client() if transport == "tls" else None
+            carrier = await enter(stream_peer(place, "::1", tls, "acme.sip.example.test"))
+        call = CallerSide(carrier, place)
+        call.invite()
+        if transport != "udp":
+            callee = await host.accept()
+        invite = await callee.hear("INVITE")
+        callee.send(reply(invite, 200, contact=f"<sip:callee@[::1]:{port}>", body=SDP), invite.source)
+        answer = await carrier.hear("200 INVITE")
+        call.ack(answer)
+        await callee.hear("ACK")
+        call.bye(answer)
+        bye = await callee.hear("BYE")
+        callee.send(reply(bye, 200), bye.source)
+        await carrier.hear("200 BYE")
+        record = await proxy.record()
+    suffix = "" if transport == "udp" else f";transport={transport}"
+    assert invite.get("via").startswith(f"SIP/2.0/{transport.upper()} [::1]:{place[1]};")
+    assert answer.get("contact") == f"<sip:[::1]:{place[1]}{suffix}>"
+    assert record["source"].startswith(f"{transport.upper()} [::1]:")
+    assert record["attempts"][0]["address"] == f"{transport.upper()} [::1]:{port}"
 
 
 async def test_the_record_is_on_disk_as_soon_as_the_call_has_ended(tmp_path: Path) -> None:
