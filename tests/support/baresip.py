@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.authority import Authority
 from tests.support.daemon import free_for_both
 from tests.support.programs import Program, installed, is_bound, program
 
@@ -108,8 +109,12 @@ async def baresip(
     password: str = "",
     outbound: str = "",
     answers: bool = True,
+    authority: Authority | None = None,
 ) -> AsyncIterator[Baresip]:
-    """A telephone with one account, `user` with `password`; new calls of its own go to the URI `outbound`."""
+    """A telephone with one account, `user` with `password`; new calls of its own go to the URI `outbound`.
+
+    With an authority it has a certificate for its address and trusts nobody else over TLS, one port above.
+    """
     address, control = _places(host)
     account = [f"<sip:{user}@{host}:{address[1]}>", "regint=0", f"answermode={'auto' if answers else 'manual'}"]
     if outbound:
@@ -117,6 +122,8 @@ async def baresip(
     if password:
         account += [f"auth_user={user}", f"auth_pass={password}"]
     _configure(directory, ";".join(account) + "\n", host=host, port=address[1], control=control)
+    if authority is not None:
+        _secure(directory, authority, host)
     command = [installed("baresip", "baresip-core"), "-s", "-v", "-f", str(directory)]
     async with program(directory, *command) as running:
         await running.listening([("udp", *address), ("tcp", *address), ("tcp", host, control)])
@@ -135,6 +142,12 @@ def _configure(directory: Path, account: str, **places: str | int) -> None:
     text = CONFIGURATION.read_text(encoding="utf-8").format(**places)
     for name, content in (("config", text), ("accounts", account), ("contacts", "")):
         (directory / name).write_text(content, encoding="utf-8")
+
+
+def _secure(directory: Path, authority: Authority, host: str) -> None:
+    authority.ca.issue_cert(host).private_key_and_cert_chain_pem.write_to_path(directory / "phone.pem")
+    with (directory / "config").open("a", encoding="utf-8") as config:
+        config.write(f"sip_certificate {directory}/phone.pem\nsip_cafile {authority.file}\n")
 
 
 def _places(host: str) -> tuple[Address, int]:
