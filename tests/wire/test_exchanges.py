@@ -36,6 +36,9 @@ async def passed(
         ),
         pytest.param("uac_early_media.xml", "uas_early_media.xml", id="an announcement before the call is taken"),
         pytest.param("uac_plain.xml", "uas_forked.xml", id="two branches of a fork are taken: the second is ended"),
+        pytest.param("uac_early_media.xml", "uas_100rel.xml", id="an announcement that must arrive, here only"),
+        pytest.param("uac_100rel.xml", "uas_early_media.xml", id="an announcement that must arrive, there only"),
+        pytest.param("uac_100rel.xml", "uas_100rel.xml", id="provisional responses that must arrive"),
     ],
 )
 async def test_an_exchange_of_carriers_passes_through(
