@@ -175,3 +175,23 @@ async def test_a_port_that_is_taken_and_an_address_of_the_other_family_are_refus
     flow = await listener.reach(Hop("UDP", "127.0.0.20", 5070, "gw.carrier.test"))
     await listener.close()
     assert flow == Flow("UDP", listener.local, ("127.0.0.20", 5070), "proxy")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.10", "::1"])
+def test_the_backlog_is_the_share_of_the_buffer_that_waits_and_none_once_it_is_read(host: str) -> None:
+    async def work() -> None:
+        ear = Ear()
+        listener = UdpListener((host, 0), "proxy", ear)
+        assert listener.backlog() == 0.0
+        shares = []
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as peer:
+            for _ in range(3):
+                for _ in range(20):
+                    peer.sendto(b"x" * 900, listener.local)
+                shares.append(listener.backlog())
+        assert 0.0 < shares[0] < shares[1] < shares[2] < 1.0
+        await ear.heard(60)
+        await listener.close()
+        assert listener.backlog() == 0.0
+
+    on(asyncio.new_event_loop, work())
