@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 ERROR_HEADER: Final = "X-Byoc-Error"
 RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
+LONGEST_SETUP: Final = 900.0  # more than any single <Dial> may ring
+SETUP_TOO_LONG: Final = 32016  # post dial delay timeout
 ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
 NO_VOICE_URL: Final = 11100
 REJECTED: Final = {"rejected": 404, "busy": 486}
@@ -69,6 +71,7 @@ class Call:
     async def run(self) -> None:
         """Run the trunk's script; returns when the call is over."""
         stay = asyncio.timeout(None)
+        overdue = asyncio.get_running_loop().call_later(LONGEST_SETUP, self._overdue)
         try:
             async with stay:
                 if self.leg.ending is None:  # else its CANCEL came in the same wake-up as its INVITE
@@ -83,6 +86,7 @@ class Call:
                 self.journal.crashed()
                 self.fail(12400, "Internal failure")
         finally:
+            overdue.cancel()
             self._stay = None
             self.end()
             self._conversation = None  # it knows this call: the two would wait for the collector
@@ -103,6 +107,14 @@ class Call:
         talk = self._conversation
         for leg in (talk.other, talk.anchor, self.leg) if talk is not None else (self.leg,):
             leg.hang_up(reason)
+
+    def _overdue(self) -> None:
+        """Each stage has its own limit, but a script can have any number of them: no INVITE waits for ever."""
+        if self._stay is None or self.leg.answered:
+            return
+        text = f"no final response to the caller after {LONGEST_SETUP:g} s"
+        self.note(SETUP_TOO_LONG, text)
+        self._refuse(FinalResponse(408, "Request Timeout"), f"{SETUP_TOO_LONG} {text}")
 
     def _caller_left(self, ended: Ended, who: str = "caller") -> None:
         """Whatever the script waits for is over: webhook, hunts, conversation."""
