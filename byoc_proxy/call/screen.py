@@ -37,7 +37,12 @@ MAX_WRONG_ANSWERS: Final = 3
 TOO_MANY_HOPS: Final = 32006  # the public API has no other word for a loop
 OFFENCES: Final = frozenset({400, 403, 404, 405, 416})  # answers that no carrier asks for all the time
 _MAX_ATTEMPTS_KEPT: Final = 10_000
-_NOT_A_REGISTRAR: Final = "This is a trunk: send INVITEs, do not register"
+_PLAIN_WORDS: Final = {  # for who configured a telephone's account where a trunk was wanted
+    "REGISTER": "This is a trunk: send INVITEs, do not register",
+    "SUBSCRIBE": "This is a trunk: it has no events to subscribe to",
+    "PUBLISH": "This is a trunk: it keeps no presence",
+    "MESSAGE": "This is a trunk: it carries calls, no messages",
+}
 
 
 class Screen:
@@ -87,6 +92,7 @@ class Screen:
             return answered or self._invite(request, flow, directory, host)
         fault = _fault(request)
         if fault is not None:
+            self._rejections.note(str(fault.status), flow, f"{request.method}: {fault.reason or 'not served'}")
             return fault
         if request.method == "OPTIONS":
             return self._options(flow)
@@ -199,7 +205,7 @@ def _fault(request: Request) -> Answer | None:
     refusal = inspect(request)
     if refusal is None:
         return None
-    reason = _NOT_A_REGISTRAR if request.method == "REGISTER" else refusal.reason
+    reason = _PLAIN_WORDS.get(request.method) if refusal.status == 405 else refusal.reason
     return Answer(refusal.status, reason, refusal.headers)
 
 

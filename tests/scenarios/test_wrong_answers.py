@@ -45,14 +45,28 @@ async def test_an_installation_may_answer_strangers_with_404_and_no_explanation(
     assert response.headers.get("x-byoc-error") is None
 
 
-async def test_register_is_405_and_told_that_this_is_a_trunk(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("REGISTER", "send INVITEs, do not register"),
+        ("SUBSCRIBE", "it has no events to subscribe to"),
+        ("PUBLISH", "it keeps no presence"),
+        ("MESSAGE", "it carries calls, no messages"),
+    ],
+)
+async def test_who_takes_a_trunk_for_an_account_is_told_in_plain_words(
+    scene: Scene, method: str, words: str
+) -> None:
     scene.starts()
-    response = await scene.caller.asks("REGISTER", "sip:acme.sip.example.test").hears(405, "REGISTER")
-    assert response.reason == "This is a trunk: send INVITEs, do not register"
+    response = await scene.caller.asks(method, "sip:acme.sip.example.test").hears(405, method)
+    assert response.reason == f"This is a trunk: {words}"
     assert "INVITE" in (response.headers.get("allow") or "")
+    (noted,) = scene.node.rejections.recent()
+    assert (noted["kind"], noted["source"]) == ("405", "UDP 203.0.113.8:5060")
+    assert words in str(noted["reason"])
 
 
-@pytest.mark.parametrize("method", ["SUBSCRIBE", "PUBLISH", "REFER", "NOTIFY", "FOO"])
+@pytest.mark.parametrize("method", ["REFER", "NOTIFY", "FOO"])
 async def test_methods_that_we_do_not_serve_are_405(scene: Scene, method: str) -> None:
     scene.starts()
     await scene.caller.asks(method, "sip:acme.sip.example.test").hears(405, method)
