@@ -39,7 +39,6 @@ class Stranger:
         self._network = network
         self._chance = chance
         self._watch = watch
-        self._read = watch.read
         self._serial = 0
 
     def threatens(self, seconds: float) -> None:
@@ -58,9 +57,7 @@ class Stranger:
         data = self._under_another_name(chance.choice(victims).data)
         for _ in range(chance.randrange(1, 4)):
             data = mangled(data, chance)
-        message = self._read(data)
-        if message is not None:
-            self._watch.strays.add(message.call_id)
+        self._watch.corrupted(data)
         address = chance.choice((STRANGER, *CALLERS, *GATEWAYS))
         self._network.send(data, "UDP", (address, 5060), PROXY)
 
@@ -74,6 +71,20 @@ class Stranger:
         self._watch.strays.add(call_id)
         fresh = head + separator + call_id.encode() + b"\r\n" + rest.partition(b"\r\n")[2]
         return fresh.replace(b"z9hG4bK", b"z9hG4bKstranger%d-" % self._serial)
+
+
+class Corruption:
+    """In one world of five, one datagram of fifty arrives other than it was sent."""
+
+    def __init__(self, chance: Random) -> None:
+        self._chance = chance
+        self._share = 0.02 if chance.random() < 0.2 else 0.0
+
+    def __call__(self, data: bytes) -> bytes | None:
+        """Other bytes, or None for those that came."""
+        if not self._share or self._chance.random() >= self._share:
+            return None
+        return mangled(data, self._chance)
 
 
 def mangled(data: bytes, chance: Random) -> bytes:

@@ -63,7 +63,7 @@ class OneAnswer(Rule):
         for asked in self._asked.values():
             request = asked.seen.message
             text = f"{request.cseq[1]} from {asked.seen.peer[0]} was never answered"
-            self.demand(asked.final is not None, text, request)
+            self.demand(asked.final is not None or self.astray(request), text, request)
 
 
 class OwnRequests(Rule):
@@ -210,9 +210,11 @@ class EveryAnswerAcknowledged(Rule):
 
     def over(self) -> None:
         for key, response in self._owed.items():
-            self.demand(key in self._acked, f"a {response.status} to {key[1]} INVITE has no ACK", response)
+            acked = key in self._acked or self.astray(response)
+            self.demand(acked, f"a {response.status} to {key[1]} INVITE has no ACK", response)
         for dialog, message in self._open.items():
-            self.demand(dialog in self._ended, "a dialog was never ended by a BYE", message)
+            ended = dialog in self._ended or self.astray(message)
+            self.demand(ended, "a dialog was never ended by a BYE", message)
 
 
 def _key(message: Request | Response) -> tuple[str, str, str]:

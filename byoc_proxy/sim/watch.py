@@ -89,6 +89,10 @@ class Rule:
     def over(self) -> None:
         """Everything is quiet."""
 
+    def astray(self, message: Message) -> bool:
+        """True for a message of a call that corrupted bytes have come between."""
+        return message.call_id in self.watch.strays
+
     def demand(self, holds: bool, text: str, message: Message | None = None) -> None:
         """Complain with `text` unless it holds."""
         self.checks += 1
@@ -98,7 +102,7 @@ class Rule:
 
 @dataclass(slots=True)
 class Watch:
-    """`strays` are the Call-IDs of hostile bytes: of them only is asked that the proxy survives."""
+    """`strays` are the Call-IDs of hostile and corrupted bytes: of them only is asked that the proxy survives."""
 
     read: Reader
     now: Callable[[], float]
@@ -147,6 +151,10 @@ class Watch:
         if invite is not None and isinstance(message, Response):
             _note(invite, message.status, seen.at)
 
+    def corrupted(self, *versions: bytes) -> None:
+        """These bytes were and are of a call that nothing more is asked of."""
+        self.strays.update(message.call_id for data in versions if (message := self.read(data)) is not None)
+
     def over(self) -> None:
         """Everything is quiet."""
         for rule in self.rules:
@@ -172,17 +180,25 @@ class OfInvites(Rule):
 
 
 class Watched:
-    """Stands before the proxy's wire and lets the watch see what arrives."""
+    """Stands before the proxy's wire and lets the watch see what arrives; `corrupts` gives other bytes at times.
 
-    def __init__(self, wire: NodeWire, watch: Watch) -> None:
+    A corrupted message still has the name of its transaction: it strikes where a stranger's cannot.
+    """
+
+    def __init__(self, wire: NodeWire, watch: Watch, corrupts: Callable[[bytes], bytes | None]) -> None:
         self._wire = wire
         self._watch = watch
+        self._corrupts = corrupts
 
     def takes(self, data: bytes, transport: str, source: Address, here: Address, stream: int) -> None:
         if self._wire.closed:
             return
-        self._watch.heard(data, transport, source)
-        self._wire.takes(data, transport, source, here, stream)
+        other = self._corrupts(data) if transport == "UDP" else None
+        if other is None:
+            self._watch.heard(data, transport, source)
+        else:
+            self._watch.corrupted(data, other)
+        self._wire.takes(other or data, transport, source, here, stream)
 
     def loses(self, stream: int) -> None:
         self._wire.loses(stream)

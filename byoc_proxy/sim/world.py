@@ -16,7 +16,7 @@ from byoc_proxy.sim.application import Application, draw_script
 from byoc_proxy.sim.caller import Caller
 from byoc_proxy.sim.draw import Weather, draw_call, draw_mood, draw_part
 from byoc_proxy.sim.gateway import Gateway
-from byoc_proxy.sim.hostile import Stranger
+from byoc_proxy.sim.hostile import Corruption, Stranger
 from byoc_proxy.sim.installation import CALLERS, GATEWAYS, installation, zone
 from byoc_proxy.sim.leftovers import kept_by, unfinished
 from byoc_proxy.sim.log import QuietLog
@@ -170,9 +170,10 @@ class _Play:
             hex_digits=self._hex_digits,
         )
         self.node = Node(loaded, world)
+        corruption = Corruption(self._chance)
         for listener in loaded.settings.listeners:
             wire = listen(self._network, listener, self.node.endpoint)
-            self._network.attach(wire.transport, wire.local, Watched(wire, self._watch))
+            self._network.attach(wire.transport, wire.local, Watched(wire, self._watch, corruption))
 
     def _place(self, plan: Any) -> None:
         peer = self._peers[self._chance.randrange(len(CALLERS))]
