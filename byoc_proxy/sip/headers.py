@@ -184,7 +184,7 @@ class Via:
         """Read one Via value; `HeaderError` when it is none."""
         via, params = cls._sender(text)
         try:
-            via.params = parse_params(params)
+            via.params = _repeatable(params)
         except UriError as error:
             raise HeaderError(f"Via: {error}") from error
         return via
@@ -198,7 +198,7 @@ class Via:
         via, params = cls._sender(text)
         for part in filter(None, params.split(";")):
             try:
-                via.params.update(parse_params(f";{part}"))
+                via.params.update(_repeatable(f";{part}"))
             except UriError:
                 continue
         return via
@@ -235,3 +235,11 @@ class Via:
     def __str__(self) -> str:
         sent_by = bracketed(self.host) if self.port is None else f"{bracketed(self.host)}:{self.port}"
         return f"{self.protocol}/{self.transport} {sent_by}{render_params(self.params)}"
+
+
+def _repeatable(text: str) -> dict[str, str | None]:
+    """Parameters that a response can say again (§8.2.6.2); `UriError` when one holds a control character."""
+    params = parse_params(text)
+    if not text.isprintable():
+        render_params(params)
+    return params

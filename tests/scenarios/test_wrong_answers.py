@@ -197,3 +197,13 @@ async def test_a_repeated_refused_invite_gets_the_same_answer_byte_for_byte(scen
     answers = [each.data for each in scene.network.log if each.source == PROXY]
     assert len(answers) == 2
     assert answers[0] == answers[1]
+
+
+async def test_an_invite_with_a_control_character_in_its_via_leaves_nothing_behind(scene: Scene) -> None:
+    scene.starts()
+    invite = raw(f"INVITE {DIALLED} SIP/2.0", source="203.0.113.8")
+    scene.caller.speaks(invite.replace(b";branch=", b";odd=\x06;branch="))
+    await scene.settled()
+    core = scene.node.endpoint.core
+    assert (list(core.transactions), list(core.sessions)) == ([], [])
+    assert scene.caller.heard == ["400 INVITE"]  # by way of what can be read of its Via (RFC 4475 §3.1.2.1)

@@ -139,3 +139,9 @@ def test_a_via_as_long_as_a_message_is_read_in_linear_time(filler: str) -> None:
         Via.parse(text)
     with pytest.raises(HeaderError):
         Via.parse(f"{filler * (60_000 // len(filler))}!")
+
+
+def test_a_via_that_could_not_be_repeated_in_a_response_is_no_via() -> None:
+    with pytest.raises(HeaderError, match="control character"):
+        Via.parse("SIP/2.0/UDP 192.0.2.15;branch=z9hG4bK1;odd=a\x06b")
+    assert str(Via.salvage("SIP/2.0/UDP 192.0.2.15;branch=z9hG4bK1;odd=a\x06b")).endswith(";branch=z9hG4bK1")
