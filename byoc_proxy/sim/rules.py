@@ -155,7 +155,10 @@ class OneRings(OfInvites):
         if invite is None or not isinstance(response, Response) or response.status not in _RINGING:
             return
         ended = invite.cancelled_at or invite.refused_at or invite.answered_at
-        given_up = invite.progress_at is None and seen.at >= invite.at + self._patience(invite)
+        given_up = invite.progress_at is None and (
+            seen.at >= invite.at + self._patience(invite)
+            or (seen.transport != "UDP" and self.watch.cut_at > invite.at)  # its connection may have broken
+        )
         if self._last.get(invite.hunt) is invite and ended is None and not given_up:
             self._pinned.setdefault(invite.hunt, invite)
 
@@ -189,9 +192,7 @@ class EveryAnswerAcknowledged(Rule):
     def heard(self, seen: Seen, invite: Invite | None) -> None:
         message = seen.message
         if isinstance(message, Response):
-            # an INVITE whose connection broke before any response has failed (§18.4): nobody waits for its answer
-            lost = self.watch.cuts and seen.transport != "UDP"
-            if invite is not None and 200 <= message.status < 300 and invite.awaits(seen.at) and not lost:
+            if invite is not None and 200 <= message.status < 300 and invite.awaits(seen.at):
                 self._owed.setdefault((message.call_id, message.cseq[0], message.to_tag), message)
                 if invite.initial:
                     self._open.setdefault(_dialog(message), message)

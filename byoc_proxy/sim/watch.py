@@ -111,7 +111,7 @@ class Watch:
     invites: dict[str, Invite] = field(default_factory=dict)  # by branch
     strays: set[str] = field(default_factory=set)
     messages: int = 0
-    cuts: bool = False  # connections broke: what was on its way on them is gone
+    cut_at: float = -1.0  # when a connection last broke
 
     def complain(self, rule: str, text: str, message: Message | None = None) -> None:
         call_id = message.call_id if message is not None else ""

@@ -186,7 +186,7 @@ class _Play:
         """A connection breaks."""
         live = [number for number, stream in self._network.streams.items() if stream.open]
         if live:
-            self._watch.cuts = True
+            self._watch.cut_at = self._loop.time()
             self._network.cut(self._chance.choice(live))
 
     def _operate(self) -> None:

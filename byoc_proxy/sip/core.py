@@ -177,7 +177,7 @@ class UserAgentCore:
             if transaction.flow.connection != flow.connection:
                 continue
             if isinstance(transaction, ClientTransaction):
-                transaction.transport_error(now, cause)
+                transaction.connection_lost(now, cause)
             elif isinstance(transaction, ServerTransaction) and not transaction.settled:
                 transaction.flow = reopened(flow, flow.remote[0], transaction.request.via.port)
         for session in self.sessions.values():

@@ -36,6 +36,7 @@ class Input(StrEnum):
     FAILURE = "3xx-6xx"
     TOO_BRIEF = "422"
     LOST = "no response"
+    CUT = "connection lost before any response"
     CANCEL = "CANCEL"
     ACK = "ACK"
     BYE = "BYE"

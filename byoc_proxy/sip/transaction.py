@@ -45,6 +45,7 @@ class Input(StrEnum):
     REQUEST = "the request again"
     ACK = "ACK"
     TRANSPORT_ERROR = "transport error"
+    CONNECTION_LOST = "connection lost"
     ABANDON = "abandon"
 
 
@@ -134,6 +135,10 @@ class ClientTransaction(Transaction):
 
     def part(self) -> None:
         self.user = None
+
+    def connection_lost(self, now: float, cause: str) -> None:
+        """The stream that the request went out on is gone (§18.4)."""
+        self.transport_error(now, cause)
 
     def settle(self) -> None:
         """Let go of the request: an accepted INVITE is never sent again (RFC 6026 §7.2)."""
@@ -265,7 +270,8 @@ class InviteClient(ClientTransaction):
     The user of an abandoned INVITE no longer wants an answer, and nobody has been heard: it is not sent again,
     so that an address that comes back does not ring late, but a late response is still passed up until B.
     A transport error counts only before the first response: after it the far end knows of the request, and may
-    answer over a new connection (§18.2.2).
+    answer over a new connection (§18.2.2). So may one that had read the request when the connection broke: that
+    INVITE has failed, and is abandoned.
     """
 
     __slots__ = ()
@@ -277,6 +283,7 @@ class InviteClient(ClientTransaction):
             (S.CALLING, Timer.A): to(S.CALLING, resend_request, double_a),
             (S.CALLING, Timer.B): to(S.TERMINATED, no_response),
             (S.CALLING, In.TRANSPORT_ERROR): to(S.TERMINATED, no_response),
+            (S.CALLING, In.CONNECTION_LOST): to(S.ABANDONED, no_response),
             (S.CALLING, In.ABANDON): to(S.ABANDONED),
             (S.ABANDONED, In.PROVISIONAL): to(S.PROCEEDING, pass_up),
             (S.ABANDONED, In.SUCCESS): to(S.ACCEPTED, pass_up),
@@ -302,6 +309,9 @@ class InviteClient(ClientTransaction):
         initial=S.CALLING,
         final=S.TERMINATED,
     )
+
+    def connection_lost(self, now: float, cause: str) -> None:
+        self.feed(Input.CONNECTION_LOST, cause, now)
 
 
 class NonInviteClient(ClientTransaction):

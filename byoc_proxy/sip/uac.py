@@ -166,7 +166,8 @@ class UacSession(Session):
 
     def on_no_response(self, transaction: ClientTransaction, cause: str, now: float) -> None:
         if transaction is self.invite:
-            self.feed(Input.LOST, cause, now)
+            # a transaction that goes on waits for what may come over a new connection (§18.2.2)
+            self.feed(Input.LOST if transaction.over else Input.CUT, cause, now)
         elif transaction.request.to_tag not in self._forks:
             super().on_no_response(transaction, cause, now)
 
@@ -297,6 +298,7 @@ UacSession.table = Table(
         (_S.CALLING, _In.SUCCESS_OFFER): to(_S.UNACKED, _X.make_dialog, _X.keep_for_ack, _X.answered),
         (_S.CALLING, _In.FAILURE): to(_S.OVER, _X.refused, _X.forget),
         (_S.CALLING, _In.LOST): to(_S.OVER, _X.lost, _X.forget),
+        (_S.CALLING, _In.CUT): to(_S.ABANDONED, _X.lost),
         # §9.1 forbids CANCEL before a 1xx: leave, and wait for what may still come
         (_S.CALLING, _In.HANG_UP): to(_S.ABANDONED, _X.abandon),
         (_S.PROCEEDING, _In.TRYING): to(_S.PROCEEDING, _X.progressed),

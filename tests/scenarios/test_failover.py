@@ -187,6 +187,35 @@ async def test_a_silent_tcp_connect_leads_to_the_next_address_after_four_seconds
     assert scene.first.heard == []
 
 
+async def test_a_phone_that_rings_although_the_connection_of_its_invite_broke_is_cancelled(scene: Scene) -> None:
+    scene.starts(TCP_FIRST)
+    call = scene.caller.calls()
+    await call.hears(180)
+    lost = await scene.first.invited()
+    scene.network.cut(scene.first.stream)
+    there = await scene.second.invited()  # at once
+    lost.rings()  # over a connection of its own (RFC 3261 §18.2.2)
+    await lost.receives("CANCEL")
+    there.answers()
+    await there.receives("ACK")
+    assert scene.node.switchboard.calls != {}
+
+
+async def test_an_answer_although_the_connection_of_its_invite_broke_is_acknowledged_and_ended(
+    scene: Scene,
+) -> None:
+    scene.starts(TCP_FIRST)
+    call = scene.caller.calls()
+    await call.hears(180)
+    lost = await scene.first.invited()
+    scene.network.cut(scene.first.stream)
+    await scene.second.invited()
+    lost.answers()
+    await lost.receives("ACK")
+    await lost.receives("BYE")
+    assert "200 INVITE" not in scene.caller.heard
+
+
 async def test_a_tcp_connection_that_breaks_under_the_invite_leads_to_the_next_address(scene: Scene) -> None:
     scene.starts(TCP_FIRST)
     call = scene.caller.calls()
