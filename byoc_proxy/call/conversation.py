@@ -90,13 +90,13 @@ class Conversation:
 
     async def _join(self) -> None:
         """Bring the two SDPs together: the callee's answer answers the caller, or re-INVITEs them."""
+        fields, self.other.answer_fields = self.other.answer_fields, ()
         if self.anchor.answered:
             if not await self._bring_over(self.other):
                 self.other.hang_up()
             return
         # a caller without an offer answers ours, the callee's, in the ACK (RFC 3261 §13.2.1)
         self.anchor.on_acked = self._acknowledged
-        fields, self.other.answer_fields = self.other.answer_fields, ()
         self.anchor.accept(self.other.remote_sdp, self.anchor.lets(fields))
         self._journal.answered()
 

@@ -118,7 +118,7 @@ class Dialling:
             presentation.number(identity),
             number,
             (
-                *self._directory.border(trunk).relayed(self._origin.fields),
+                *self._directory.border(trunk).relayed(self._origin.fields, self._trunk.inbound_numbers.calling),
                 *presentation.headers(identity),
                 *headers,
             ),

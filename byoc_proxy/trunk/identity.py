@@ -23,7 +23,7 @@ TrustIdentity = Literal["acl", "always", "never"]
 
 ANONYMOUS: Final = '"Anonymous" <sip:anonymous@anonymous.invalid>'  # RFC 3323 §4.1.1.3
 _ANONYMOUS_USER: Final = "anonymous"
-_NOBODY_HOST: Final = "anonymous.invalid"
+_NOBODY: Final = ".invalid"  # RFC 2606 §2: anonymous.invalid (RFC 3323), unknown.invalid where there is no number
 _NAMES: Final = {"pai": "P-Asserted-Identity", "ppi": "P-Preferred-Identity", "rpid": "Remote-Party-ID"}
 _WITHHOLDS: Final = frozenset({"id", "user"})
 _PRIV_VALUE: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
@@ -60,7 +60,9 @@ class Identity:
         from_ = request.from_
         uri = from_.uri
         presented = Party(calling.apply(number_of(uri)), from_.display_name)
-        nobody = presented.user.lower() == _ANONYMOUS_USER or (isinstance(uri, SipUri) and uri.host == _NOBODY_HOST)
+        nobody = presented.user.lower() == _ANONYMOUS_USER or (
+            isinstance(uri, SipUri) and uri.host.endswith(_NOBODY)
+        )
         asserted = _asserted(request, calling) if believed else None
         return cls(presented, asserted, _privacy(request), nobody)
 

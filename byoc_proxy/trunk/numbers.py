@@ -46,7 +46,7 @@ class NumberFormat:
 
     def apply(self, text: str) -> str:
         """`text` in this format; separators go from a number, everything else passes as it is."""
-        if self == _AS_IT_IS:
+        if self == AS_IT_IS:
             return text
         number = text.translate(_VISUAL)
         if _NUMBER.fullmatch(number) is None:
@@ -90,15 +90,15 @@ class NumberFormat:
         return f"+{country_code}{digits}"
 
 
-_AS_IT_IS: Final = NumberFormat()
+AS_IT_IS: Final = NumberFormat()
 
 
 @dataclass(frozen=True, slots=True)
 class NumberFormats:
     """The formats of one direction of a trunk: of the called number and of the calling one."""
 
-    called: NumberFormat = _AS_IT_IS
-    calling: NumberFormat = _AS_IT_IS
+    called: NumberFormat = AS_IT_IS
+    calling: NumberFormat = AS_IT_IS
 
 
 def number_of(uri: Uri) -> str:

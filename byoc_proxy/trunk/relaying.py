@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.headers import HeaderError, header_key, refuse_unsafe
 from byoc_proxy.sip.uri import NameAddr, SipUri, UriError, escape_user, quoted, render_params, split_commas
-from byoc_proxy.trunk.numbers import number_of
+from byoc_proxy.trunk.numbers import AS_IT_IS, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,33 +77,35 @@ class Border:
         self._calling = calling
         self._trusted = trusted
 
-    def relayed(self, fields: Iterable[Field]) -> tuple[tuple[str, str], ...]:
-        """Those of `fields` that cross, in their order, as they are to be said."""
+    def relayed(self, fields: Iterable[Field], written: NumberFormat = AS_IT_IS) -> tuple[tuple[str, str], ...]:
+        """Those of `fields` that cross, in their order, as they are to be said. `written`: what makes a number of
+        theirs one of ours.
+        """
         names, beginnings = _compiled(self._patterns)
         crossing: list[tuple[str, str]] = []
         for key, name, value in fields:
             if key in _NEVER or not (key in names or (beginnings and key.startswith(beginnings))):
                 continue
             if key in _ADDRESSES:
-                crossing += [(name, address) for address in self._addresses(value)]
+                crossing += [(name, address) for address in self._addresses(value, written)]
             elif _is_safe(name, value):
                 crossing.append((name, value))
         return tuple(crossing)
 
-    def _addresses(self, value: str) -> list[str]:
+    def _addresses(self, value: str, written: NumberFormat) -> list[str]:
         """The entries of one Diversion or History-Info line; what cannot be read is left out."""
         entries = []
         for text in filter(None, split_commas(value)):
             try:
                 entry = NameAddr.parse(text)
                 if isinstance(entry.uri, SipUri) and (self._trusted or not _is_withheld(entry, entry.uri)):
-                    entries.append(self._written(entry, entry.uri))
+                    entries.append(self._entry(entry, entry.uri, written))
             except UriError:
                 continue
         return entries
 
-    def _written(self, entry: NameAddr, uri: SipUri) -> str:
-        user = escape_user(self._calling.apply(number_of(uri)))
+    def _entry(self, entry: NameAddr, uri: SipUri, written: NumberFormat) -> str:
+        user = escape_user(self._calling.apply(written.apply(number_of(uri))))
         name = f'"{quoted(entry.display_name)}" ' if entry.display_name else ""
         headers = f"?{uri.headers}" if uri.headers else ""
         return f"{name}<sip:{user}{'@' if user else ''}{self._host}{headers}>{render_params(entry.params)}"

@@ -216,6 +216,13 @@ async def test_listed_headers_cross_and_everything_else_stays(scene: Scene) -> N
     assert b"10.1.2.3" not in invite.encode()
 
 
+async def test_who_diverted_a_call_is_told_in_the_form_of_the_carrier_that_it_goes_to(scene: Scene) -> None:
+    numbers = f"inbound_numbers: {{calling: {BRITISH}}}, outbound_numbers: {{calling: {{plus: remove}}}}"
+    scene.starts(trunk(f"relay_headers: [Diversion], {numbers}"))
+    invite = await sent(scene, "Diversion: <sip:02079460000@10.1.2.3>;reason=no-answer")
+    assert said(invite, "diversion") == ["<sip:442079460000@sip.example.test>;reason=no-answer"]
+
+
 async def test_what_the_callee_says_crosses_to_the_caller_by_the_list_of_the_callers_trunk(scene: Scene) -> None:
     scene.starts(trunk("ringing: relay, relay_headers: [X-Shown, User-to-User]"))
     call = scene.caller.calls()

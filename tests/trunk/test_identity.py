@@ -49,6 +49,11 @@ ROWS = {
         {"P-Asserted-Identity": f"<sip:+15550199@{HOST}>", "Privacy": "id"},
     ),
     "an anonymous caller of whom nothing is known": (caller(NOBODY), ANONYMOUS, {}),
+    "a caller whose number nobody knows": (
+        caller(("From", '"Unavailable" <sip:unavailable@unknown.invalid>;tag=x')),
+        ANONYMOUS,
+        {},
+    ),
     "privacy of several kinds": (
         caller(FROM, ("Privacy", "User; id;critical")),
         ANONYMOUS,
