@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from byoc_proxy.sip.headers import _KEYS, HeaderError, Via
 from byoc_proxy.sip.message import MAGIC_COOKIE, Response, tag_of
+from byoc_proxy.sip.uri import UriError
 
 if TYPE_CHECKING:
     from byoc_proxy.sip.core import Answer, Ignore
@@ -81,7 +82,7 @@ class Opening(NamedTuple):
     """As much of an INVITE outside of any dialog as an answer repeats."""
 
     via: Via
-    more_vias: list[str]
+    vias: list[str]  # as they are repeated
     values: dict[str, str]
 
     @property
@@ -92,7 +93,7 @@ class Opening(NamedTuple):
     def refusal(self, start: str, tag: str, headers: str) -> bytes:
         """The answer, from its start line and its own headers, which end with CRLF."""
         values = self.values
-        vias = "".join(f"Via: {via}\r\n" for via in (self.via, *self.more_vias))
+        vias = "".join(f"Via: {via}\r\n" for via in self.vias)
         return (
             f"{start}\r\n{vias}From: {values['from']}\r\nTo: {values['to']};tag={tag}\r\n"
             f"Call-ID: {values['call-id']}\r\nCSeq: {values['cseq']}\r\n{headers}Content-Length: 0\r\n\r\n"
@@ -104,9 +105,27 @@ def opening(data: bytes, flow: Flow) -> Opening | None:
     head, end, _ = data.partition(b"\r\n\r\n")
     if not end or not head.count(b"\r\n") == head.count(b"\n") == head.count(b"\r") or b"\x00" in head:
         return None
+    read = _repeated(head.decode("utf-8", "surrogateescape").split("\r\n")[1:])
+    if read is None:
+        return None
+    values, more_vias = read
+    if len(values) < len(_REPEATED) or "," in values["via"] or tag_of(values["to"]):
+        return None
+    try:
+        via = Via.parse(values["via"])
+        if not (via.branch or "").startswith(MAGIC_COOKIE):
+            return None
+        via.note_source(*flow.remote)
+        return Opening(via, [str(via), *more_vias], values)
+    except (HeaderError, UriError):
+        return None  # no Via, or one with a parameter that cannot be repeated
+
+
+def _repeated(lines: list[str]) -> tuple[dict[str, str], list[str]] | None:
+    """The first value of each header that an answer repeats, and the Vias after the first."""
     values: dict[str, str] = {}
     more_vias: list[str] = []
-    for line in head.decode("utf-8", "surrogateescape").split("\r\n")[1:]:
+    for line in lines:
         name, _, value = line.partition(":")
         key = _KEYS.get(name)
         if key in _REPEATED and key is not None:
@@ -116,18 +135,14 @@ def opening(data: bytes, flow: Flow) -> Opening | None:
                 more_vias.append(value.strip(" \t"))
             else:
                 return None
-        elif name[:1] in (" ", "\t"):
+        elif key is None and _is_disguised(name):
             return None
-    if len(values) < len(_REPEATED) or "," in values["via"] or tag_of(values["to"]):
-        return None
-    try:
-        via = Via.parse(values["via"])
-    except HeaderError:
-        return None
-    if not (via.branch or "").startswith(MAGIC_COOKIE):
-        return None
-    via.note_source(*flow.remote)
-    return Opening(via, more_vias, values)
+    return values, more_vias
+
+
+def _is_disguised(name: str) -> bool:
+    """A line that goes on the one before it, or one of the headers that matter in an unusual spelling (§7.3.1)."""
+    return name[:1] in (" ", "\t") or _KEYS.get(name.rstrip(" \t").lower()) in _REPEATED
 
 
 def _hash(text: str, size: int) -> str:
