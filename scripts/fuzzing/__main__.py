@@ -1,7 +1,7 @@
 """scripts/fuzz: every target in turn, for a time, from a seed; what it finds is a file and a line that repeats it.
 
-The exit code is 0 when nothing was found. A finding is repeated by `scripts/fuzz --replay FILE`, whose name begins
-with its target's. Interesting inputs stay in --corpus and are where the next run begins.
+The exit code is 0 when nothing was found. `scripts/fuzz --replay FILE` repeats a finding, whose name or folder says
+which target it is for. Interesting inputs stay in --corpus, where the next run begins.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def _number(pattern: re.Pattern[str], text: str) -> int:
 
 def holds(path: Path) -> bool:
     """Repeat one finding without instruments; False, after saying what it raised, if it is one."""
-    target = TARGETS[path.name.partition("-")[0]]
+    target = TARGETS.get(path.parent.name) or TARGETS[path.name.partition("-")[0]]
     try:
         target.timed(path.read_bytes())
     except Exception:  # whatever it is, it is what we are here for

@@ -5,21 +5,23 @@ knows under that name; in a script of a node a line `@@` stands for the headers 
 """
 
 import asyncio
+import re
 import tempfile
 from functools import cache
 from pathlib import Path
 
 from byoc_proxy.config.load import Loaded
 from byoc_proxy.sim.virtual import VirtualLoop
-from byoc_proxy.sip.core import Accept, Answer, Ignore
+from byoc_proxy.sip.core import Accept, Answer, Ignore, UserAgentCore
 from byoc_proxy.sip.flow import Flow
+from byoc_proxy.sip.headers import header_key
 from byoc_proxy.sip.inspection import inspect
 from byoc_proxy.sip.message import Request
 from byoc_proxy.sip.outputs import Event, Invited, Output, Requested, Send
 from byoc_proxy.sip.terms import Reliability, Terms
 from byoc_proxy.sip.uas import UasSession
 from tests.support.build import DIAL, Carrier, Scene
-from tests.support.wires import ANSWER, OFFER, Lab, request
+from tests.support.wires import ANSWER, OFFER, Lab, flow_to, request, tokens
 
 BETWEEN = b"\r\n%%\r\n"
 MOST_PIECES = 12
@@ -60,6 +62,38 @@ def core(data: bytes) -> None:
     for session in list(lab.core.sessions.values()):
         session.hang_up(lab.now)
     assert lab.is_empty(), (lab.core.sessions, lab.core.transactions)
+
+
+class _Overloaded:
+    """A door that turns every INVITE away."""
+
+    def glance(self, data: bytes, flow: Flow) -> Answer | None:
+        return Answer(503, "Overloaded", (("Retry-After", "9"),)) if data.startswith(b"INVITE ") else None
+
+    def knows(self, flow: Flow) -> bool:
+        return True
+
+    def garbled(self, flow: Flow) -> bool:
+        return True
+
+
+def door(data: bytes) -> None:
+    """INVITEs that are answered from a glance at them get what they would get if they were read."""
+    answers = []
+    for way in (_Overloaded(), None):
+        core = UserAgentCore(tokens("t"), lambda asked, _: Answer(503, "Overloaded", (("Retry-After", "9"),)), way)
+        core.receive(data, flow_to(), 0.0)
+        answers.append([(output.data, output.flow) for output in core.drain() if isinstance(output, Send)])
+    glanced, read = answers
+    if glanced and read and all(data.startswith(b"SIP/2.0 503 ") for data, _ in (glanced[0], read[0])):
+        assert glanced[0][1] == read[0][1]
+        assert _said(glanced[0][0]) == _said(read[0][0])
+
+
+def _said(data: bytes) -> list[tuple[str, str]]:
+    """The headers of an answer in any order, without the tag that each core makes for itself."""
+    lines = [line.partition(":") for line in data.decode("utf-8", "surrogateescape").split("\r\n")[1:] if line]
+    return sorted((header_key(name), re.sub(r";tag=[0-9a-f]{16}$", "", value)) for name, _, value in lines)
 
 
 def _screen(asked: Request, flow: Flow) -> Accept | Answer | Ignore:

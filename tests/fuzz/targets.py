@@ -134,6 +134,7 @@ _TARGETS: Final = (
             b'<Response><!-- c --><Redirect method="GET"><![CDATA[/next?a=b&c]]></Redirect></Response>',
         ),
     ),
+    Target("door", talk.door, lambda wild: wild.message("INVITE"), (request("INVITE"),), torture=True),
     Target(
         "core",
         talk.core,
