@@ -1,8 +1,9 @@
 """Two legs as one conversation: what one side asks inside its dialog is asked of the other inside its own.
 
-re-INVITE (hold and resume, with an offer or without), UPDATE and INFO cross with their bodies as they came;
-Call-ID, tags, CSeq, Via and Contact are each leg's own. Everything here is a hook that runs at once: a bridged
-call has no task that waits for such requests.
+re-INVITE (hold and resume, with an offer or without), UPDATE and INFO cross with their bodies as they came, in
+early dialogs as well as in answered ones, and so does the answer in a PRACK; an UPDATE becomes a re-INVITE for a
+side that has none. Call-ID, tags, CSeq, Via, Contact and the refreshes of its session are each leg's own.
+Everything here is a hook that runs at once: a bridged call has no task that waits for such requests.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
 _RELAYED: Final = frozenset({"INFO", "UPDATE", "MESSAGE"})
 _BODY_HEADERS: Final = frozenset({"content-type", "content-disposition", "info-package"})
+_SOON: Final = ("Retry-After", "3")
 _EVENT_HEADERS: Final = frozenset({"refer-to", "refer-sub", "event", "subscription-state"})  # RFC 3515, RFC 4488
 
 
 class Bridge:
-    """Joins two answered legs until `part`. `on_refer` decides about a REFER, and may have it passed on."""
+    """Joins two legs until `part`, or until another bridge does; `caller` is the one that may still wait.
+
+    `on_refer` decides about a REFER, and may have it passed on.
+    """
 
     def __init__(self, caller: Leg, callee: Leg, on_refer: Callable[[Requested, Leg], None]) -> None:
         self._legs = (caller, callee)
@@ -35,13 +40,15 @@ class Bridge:
         # for each leg, the CSeq numbers of the REFERs that it was sent, and those that they came with
         self._referrals: dict[Leg, dict[str, str]] = {caller: {}, callee: {}}
         caller.on_request = lambda event: self._relay(event, caller, callee)
+        # RFC 3262 §5: the offer was the callee's, in a reliable 18x
+        caller.on_pracked = lambda prack: callee.acknowledge(prack.sdp)
         callee.on_request = lambda event: self._relay(event, callee, caller)
 
     def part(self) -> None:
         """The conversation is over; each leg answers for itself again."""
         for leg in self._legs:
             leg.on_request = None
-            leg.on_acked = None
+            leg.on_acked = leg.on_pracked = None
 
     def pass_on(self, event: Requested, here: Leg) -> None:
         """Ask the other side what was asked here."""
@@ -64,6 +71,8 @@ class Bridge:
         method = event.request.method
         if method == "INVITE":
             self._relay_offer(event, here, there)
+        elif method == "UPDATE" and event.request.sdp:
+            self._relay_update(event, here, there)
         elif method in _RELAYED or (method == "NOTIFY" and self._passes_events):
             self.pass_on(event, here)
         elif method == "REFER":
@@ -71,8 +80,26 @@ class Bridge:
         else:
             here.reply(event.transaction, 405, b"", (ALLOW,))
 
+    def _relay_update(self, event: Requested, here: Leg, there: Leg) -> None:
+        """An offer in an UPDATE (RFC 3311 §5.2): as such where the other side takes it, else in a re-INVITE, which
+        an early dialog does not know.
+        """
+
+        def answered(response: Response | None) -> None:
+            status, body = (491, b"") if response is None else _answer(response)
+            here.reply(event.transaction, status, body)
+
+        if there.allows_update and there.has_agreed:
+            there.transact("UPDATE", event.request.sdp, answered, there.lets(event.request.headers))
+        elif there.answered:
+            self._relay_offer(event, here, there)
+        elif there.allows_update:
+            here.reply(event.transaction, 500, b"", (_SOON,))  # its first offer has no answer yet
+        else:
+            here.reply(event.transaction, 488)
+
     def _relay_offer(self, event: Requested, here: Leg, there: Leg) -> None:
-        """A re-INVITE (§14). Without a body the far side is asked for the offer, and our ACK brings the answer."""
+        """An offer in a re-INVITE (§14). Without one the far side is asked, and our ACK brings the answer."""
         bare = not event.request.sdp
 
         def answered(response: Response | None) -> None:
@@ -87,15 +114,23 @@ class Bridge:
         there.offer(event.request.sdp, answered)
 
 
+def refuse_referral(event: Requested, here: Leg) -> None:
+    """A REFER where there is nobody yet to be transferred."""
+    here.reply(event.transaction, 405, b"", (ALLOW,))
+
+
 def _pass_answer(ack: Request, here: Leg, there: Leg) -> None:
     here.on_acked = None
     there.acknowledge(ack.sdp)
 
 
 def _answer(response: Response | None) -> tuple[int, bytes]:
-    """The status and body to give back; 408 when the other side never answered. A refusal is its code alone."""
-    if response is None:
-        return 408, b""
+    """The status and body to give back. A refusal is its code alone.
+
+    What 408 and 481 say, and silence, is true of the other dialog: here they would end this one (§12.2.1.2).
+    """
+    if response is None or response.status in {408, 481}:
+        return 504, b""
     return response.status, response.body if response.status < 300 else b""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
+from byoc_proxy.call.bridge import Bridge, refuse_referral
 from byoc_proxy.call.conversation import Conversation
 from byoc_proxy.call.dialling import CannotDial, Dialling
 from byoc_proxy.call.hunt import Hunt
@@ -57,6 +58,7 @@ class Call:
         self._trunk = admission.trunk
         self._facts = facts
         self._cookies = CallCookies()
+        self._ringing: Leg | None = None  # the one phone that rings
         self._conversation: Conversation | None = None
         self._refusal: FinalResponse | None = None  # how the last <Dial> failed
         self._error = ""  # and the coded reason, where it was not the called party's own
@@ -204,25 +206,27 @@ class Call:
     # --- dialling ------------------------------------------------------------------------------------------
 
     def _hunts(self, dial: Dial) -> list[Hunt]:
-        dialling = self._dialling(self.leg.remote_sdp if self.leg.answered else self._origin.offer)
         sole = len(dial.nouns) == 1 or dial.sequential
+        answers_early = sole and not self.leg.answered and self.leg.answers_early
+        offer = self.leg.remote_sdp if self.leg.answered else self._origin.offer
+        dialling = self._dialling(offer, answers_early)
         hunts = []
         for noun in dial.nouns:
             try:
                 hunts.append(
-                    self._hunt(dialling, dial, noun, lambda response: self._progress(response, sole)),
+                    self._hunt(dialling, dial, noun, lambda leg, response: self._progress(leg, response, sole)),
                 )
             except CannotDial as error:
                 self.note(error.code, error.text)
                 self._error = f"{error.code} {error.text}"
         return hunts
 
-    def _dialling(self, body: bytes) -> Dialling:
+    def _dialling(self, body: bytes, answers_early: bool = False) -> Dialling:
         directory = self._services.directories.current  # the newest: a disabled target is not tried any more
-        return Dialling(directory, self._trunk, self._origin, body, self._services.draw)
+        return Dialling(directory, self._trunk, self._origin, body, self._services.draw, answers_early)
 
     def _hunt(
-        self, dialling: Dialling, dial: Dial, noun: Number | Sip, on_progress: Callable[[Response], None]
+        self, dialling: Dialling, dial: Dial, noun: Number | Sip, on_progress: Callable[[Leg, Response], None]
     ) -> Hunt:
         """One noun to be hunted for. Raises `CannotDial`."""
         quarry = dialling.quarry(dial, noun, f"CA{self._services.token()}")
@@ -263,11 +267,14 @@ class Call:
             raise
         return winners[0] if winners else None
 
-    def _progress(self, response: Response, sole: bool) -> None:
+    def _progress(self, leg: Leg, response: Response, sole: bool) -> None:
         """Their 18x to our caller: early media only when one phone rings, 180 once."""
         if self.leg.answered:
             return
         self.journal.stage("progress")
+        if sole and self._ringing is not leg:
+            self._ringing = leg
+            Bridge(self.leg, leg, refuse_referral)  # what they ask in their early dialogs crosses, too
         if response.sdp and sole:
             self.journal.stage("ringing")
             self.leg.progress(response.status, response.sdp, self.leg.lets(response.headers))
@@ -335,7 +342,7 @@ class Call:
         if trunk is not None:
             number = trunk.inbound_numbers.called.apply(number)  # its carrier wrote it
         noun = Number(number, trunk.sid if trunk is not None else None)
-        hunt = self._hunt(self._dialling(offer), dial, noun, tell)
+        hunt = self._hunt(self._dialling(offer), dial, noun, lambda _, response: tell(response))
         hunts.append(hunt)
         return hunt
 

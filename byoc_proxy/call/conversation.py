@@ -51,6 +51,7 @@ class Conversation:
         self._referral: tuple[Referral, Reports] | None = None
         self._askers: list[Leg] = []  # who has referred before
         self._bridge: Bridge | None = None
+        self._mismatched = False  # the anchor was told another description than the other leg's
 
     async def run(self, time_limit: float, ring_timeout: float) -> Ended | None:
         """Talk until the other leg leaves or the time is up (None)."""
@@ -67,6 +68,10 @@ class Conversation:
                 while True:
                     await self._news.wait()
                     self._news.clear()
+                    if self._mismatched:
+                        self._mismatched = False
+                        if not await self._bring_over(self.other):
+                            self.other.hang_up()
                     if self._referral is not None:
                         await self._transfer(*self._referral, ring_timeout)
                     if self.other.ending is not None:
@@ -104,6 +109,10 @@ class Conversation:
         self._journal.stage("acknowledged")
         self.anchor.on_acked = None
         self.other.acknowledge(ack.sdp)
+        if self.anchor.local_sdp != self.other.remote_sdp:
+            # a reliable 18x was the answer already, and another description than that of who answered
+            self._mismatched = True
+            self._news.set()
 
     async def _bring_over(self, leg: Leg) -> bool:
         """Offer the SDP of `leg` to an anchor who talked to somebody else before."""

@@ -44,17 +44,26 @@ class CannotDial(Exception):
 class Dialling:
     """Turns the nouns of one `<Dial>` into quarries, against the newest snapshot.
 
-    `body` is the caller's newest SDP; `trunk` is the one that the call came in on.
+    `body` is the caller's newest SDP; `trunk` is the one that the call came in on; `answers_early` when a caller
+    without SDP can answer a callee's before the call is answered.
     """
 
     def __init__(
-        self, directory: Directory, trunk: ByocTrunk, origin: Origin, body: bytes, draw: Callable[[], float]
+        self,
+        directory: Directory,
+        trunk: ByocTrunk,
+        origin: Origin,
+        body: bytes,
+        draw: Callable[[], float],
+        answers_early: bool = False,
     ) -> None:
         self._directory = directory
         self._trunk = trunk
         self._origin = origin
         self._body = body
         self._draw = draw
+        # an offer in a reliable 18x wants its answer in the PRACK: only some callers can be asked for one there
+        self._prack = bool(body) or answers_early
 
     def quarry(self, dial: Dial, noun: Number | Sip, call_sid: str) -> Quarry:
         """What is to be hunted for a noun; raises `CannotDial`."""
@@ -125,4 +134,5 @@ class Dialling:
             self._body,
             max(self._origin.max_forwards - 1, 0),
             to_host,
+            trunk.terms(self._prack),
         )

@@ -78,7 +78,7 @@ class Hunt:
         services: Services,
         quarry: Quarry,
         journal: Journal,
-        on_progress: Callable[[Response], None],
+        on_progress: Callable[[Leg, Response], None],
     ) -> None:
         self.quarry = quarry
         self.leg: Leg | None = None
@@ -265,7 +265,7 @@ class Hunt:
         leg.border = self.quarry.border
         leg.session.credentials = self.quarry.credentials  # requests inside the dialog may be challenged too
         record.call_id = leg.call_id
-        leg.on_progress = self._on_progress
+        leg.on_progress = lambda response: self._on_progress(leg, response)
         leg.on_late = lambda response: self._journal.late(record, response)
         outcome: Outcome | None = None
         try:

@@ -44,7 +44,8 @@ class CallIntent:
     """One leg to be made, before anything is known of the target.
 
     `from_` is the value of From; `caller` and `number` are who calls whom in the carrier's form, of which `number`
-    goes into a target's user part when it has none. `to_host` replaces the target's host in To.
+    goes into a target's user part when it has none. `to_host` replaces the target's host in To. `terms` are those
+    of its trunk.
     """
 
     from_: str
@@ -54,6 +55,7 @@ class CallIntent:
     body: bytes
     max_forwards: int
     to_host: str | None = None
+    terms: Terms = Terms()
 
     def invite(self, target: SipUri, extra: tuple[tuple[str, str], ...] = ()) -> OutgoingInvite:
         """The INVITE towards `target`."""
@@ -70,8 +72,7 @@ class CallIntent:
             tuple(headers),
             self.body,
             self.max_forwards,
-            # an offer of theirs in a reliable 18x would have to be answered before there is an answer
-            Terms(prack=bool(self.body)),
+            self.terms,
         )
 
 

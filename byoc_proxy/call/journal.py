@@ -125,8 +125,8 @@ class Journal:
         self._move(cause_of_refusal(status))
 
     def callee_ended(self, ended: Ended) -> None:
-        if ended.by is By.REMOTE:
-            self.record.ended_by = "callee"
+        if ended.by is not By.LOCAL:
+            self.record.ended_by = "callee" if ended.by is By.REMOTE else _WHO[ended.by]
             self.record.cause = ended.reason
         self.tell("callee.ended", by=ended.by, reason=ended.reason)
 

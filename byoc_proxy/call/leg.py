@@ -16,6 +16,7 @@ from byoc_proxy.sip.outputs import (
     Answered,
     Ended,
     Over,
+    Pracked,
     Progressed,
     Refused,
     Replied,
@@ -70,6 +71,7 @@ class Leg:
         "on_acked",
         "on_ended",
         "on_late",
+        "on_pracked",
         "on_progress",
         "on_request",
         "rang",
@@ -94,6 +96,7 @@ class Leg:
         self.on_progress: Callable[[Response], None] | None = None
         self.on_request: Callable[[Requested], None] | None = None
         self.on_acked: Callable[[Request], None] | None = None
+        self.on_pracked: Callable[[Request], None] | None = None
         self.on_ended: Callable[[Ended], None] | None = None
         self.on_late: Callable[[Response], None] | None = None
         self._endpoint = endpoint
@@ -118,6 +121,26 @@ class Leg:
         """The INVITE has been answered, by us or by the far end."""
         session = self.session
         return session.answered if isinstance(session, UasSession) else self.answer is not None
+
+    @property
+    def answers_early(self) -> bool:
+        """Inbound: the caller can answer an offer before the call is answered, in a PRACK (RFC 3262 §5)."""
+        return isinstance(self.session, UasSession) and self.session.takes_reliable
+
+    @property
+    def allows_update(self) -> bool:
+        """The far end takes UPDATE (RFC 3311 §4)."""
+        return self.session.allows_update
+
+    @property
+    def local_sdp(self) -> bytes:
+        """What we said last that the far end agreed to."""
+        return self.session.exchange.ours
+
+    @property
+    def has_agreed(self) -> bool:
+        """No offer waits for its answer, and there has been one."""
+        return self.session.exchange.refusal is None
 
     def belongs_to(self, trunk: ByocTrunk) -> None:
         """The trunk that the leg came in on or goes out on: its settings hold for the leg."""
@@ -229,16 +252,17 @@ class Leg:
                 self._progressed(response)
             case Answered(_, response):
                 self.answer = response
-                self._learn(response)
+                # without one in the 2xx it is what its own fork said in a reliable 18x, whatever others said since
+                self.remote_sdp = response.sdp or self.session.exchange.theirs or self.remote_sdp
                 self.answer_fields = candidates(response.headers)
                 response.shed()  # a call lasts: what it was answered with need not
                 self._advance(Stage.FINAL)
             case Refused():
                 self.refusal = event
                 self._advance(Stage.FINAL)
-            case Acked(_, request):
+            case Acked(_, request) | Pracked(_, request):
                 self._learn(request)
-                _tell(self.on_acked, request)
+                _tell(self.on_acked if isinstance(event, Acked) else self.on_pracked, request)
             case Requested():
                 self._requested(event)
             case Replied(_, ticket, response):
@@ -252,7 +276,7 @@ class Leg:
 
     def _release(self) -> None:
         """Nothing more will come: let go of the call, which knows this leg."""
-        self.on_progress = self.on_request = self.on_acked = self.on_ended = self.on_late = None
+        self.on_progress = self.on_request = self.on_acked = self.on_ended = self.on_late = self.on_pracked = None
 
     def _learn(self, message: Request | Response) -> None:
         self.remote_sdp = message.sdp or self.remote_sdp

@@ -15,6 +15,7 @@ from byoc_proxy.call.refusals import Refusals
 from byoc_proxy.sip.core import Accept, Answer, Ignore
 from byoc_proxy.sip.flow import contact_of
 from byoc_proxy.sip.inspection import CAPABILITIES, inspect
+from byoc_proxy.sip.refresh import least, too_brief
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure
 from byoc_proxy.sip.uri import SipUri, UriError, bracketed
 from byoc_proxy.trunk.admission import BAD_CREDENTIALS, Admit, Arrival, Challenge, Drop, Refuse, admit
@@ -136,6 +137,9 @@ class Screen:
             return Answer(
                 482, None, ((ERROR_HEADER, f"{TOO_MANY_HOPS} The call came back to the trunk that sent it"),)
             )
+        terms = verdict.trunk.terms()
+        if too_brief(request, terms):
+            return Answer(422, None, (least(terms.min_se),))  # RFC 4028 §9
         if self._switchboard.draining:
             return self._unavailable(request, flow, "Draining", self._switchboard.retry_after)
         seated = self._switchboard.seat(verdict)
@@ -144,7 +148,7 @@ class Screen:
             return self._unavailable(request, flow, seated.reason, seated.retry_after, error)
         if verdict.acl_entry is None:
             self._door.trust(flow.remote[0])  # a password or a private link: as good as a list
-        return Accept(seated)
+        return Accept(seated, terms)
 
     def _unavailable(
         self, request: Request, flow: Flow, reason: str, retry_after: int, *headers: tuple[str, str]

@@ -49,6 +49,7 @@ from byoc_proxy.config.fields import (
     WebUrl,
 )
 from byoc_proxy.sip.digest import Algorithm
+from byoc_proxy.sip.terms import LEAST_INTERVAL
 from byoc_proxy.trunk.checks import MOST_PRIORITY, MOST_WEIGHT
 from byoc_proxy.trunk.identity import IdentityHeader, TrustIdentity
 from byoc_proxy.trunk.model import UdpOversize
@@ -57,6 +58,7 @@ from byoc_proxy.trunk.relaying import DEFAULT_RELAYED
 
 HttpMethod = Literal["GET", "POST"]
 Limit = Annotated[Count, Field(ge=1)]
+Interval = Annotated[Count, Field(ge=LEAST_INTERVAL, le=86400)]  # RFC 4028 §5
 
 
 class Section(BaseModel):
@@ -264,6 +266,9 @@ class TrunkEntry(Entry):
     max_calls_per_second: Limit | None = None
     contact_routing: Literal["auto", "contact", "source"] = "auto"
     refer: Literal["reject", "relay", "terminate"] = "reject"
+    session_expires: Interval | Literal[0] = 1800
+    min_se: Interval = LEAST_INTERVAL
+    reliable_provisionals: Literal["required", "media", "always"] = "media"
     from_user: SipUser | None = None
     from_host: HeaderHost | None = None
     to_host: HeaderHost | None = None

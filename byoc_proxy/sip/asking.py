@@ -214,8 +214,10 @@ class Asking(Upkeep):
 
     def _ask(self, kind: Input, method: str, body: bytes, headers: Fields, now: float) -> int:
         ticket = self.stack.new_ticket()
-        crossing = method in TARGET_REFRESH and body and self.exchange.state is not Offers.AGREED
-        if crossing or self.dialog is None or not self.feed(kind, (ticket, method, body, headers), now):
+        offers = method in TARGET_REFRESH and _is_offer(body, headers)
+        if self.dialog is None or (offers and self.exchange.state is not Offers.AGREED):
+            self.told(ticket, None)
+        elif not self.feed(kind, (ticket, method, body, headers), now):
             self.told(ticket, None)
         return ticket
 
@@ -223,7 +225,7 @@ class Asking(Upkeep):
         dialog = self._established
         if method in TARGET_REFRESH:
             headers = [*self.wishes(), *headers]
-            self.exchange.sent(body)
+            self.exchange.sent(body if _is_offer(body, headers) else b"")
         request = dialog.request(method, self.stack.new_branch(), headers=headers, body=body)
         return self.stack.send_request(request, self.stack.flow_for(dialog), self, now)
 
@@ -264,6 +266,12 @@ class Asking(Upkeep):
         if self.dialog is None:
             raise AssertionError("a row of the table needs a dialog before there is one")
         return self.dialog
+
+
+def _is_offer(body: bytes, headers: Fields) -> bool:
+    """A body is a description unless its headers say otherwise."""
+    types = [value for name, value in headers if name.lower() == "content-type"]
+    return bool(body) and all(value.lower().startswith("application/sdp") for value in types)
 
 
 def typed(body: bytes, headers: Fields) -> Fields:

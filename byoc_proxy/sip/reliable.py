@@ -142,12 +142,13 @@ class Early:
     Its dialog is built when it is first spoken in: most calls ring and are answered without.
     """
 
-    __slots__ = ("dialog", "heard", "rseq")
+    __slots__ = ("dialog", "heard", "rseq", "sdp")
 
     def __init__(self, heard: Response) -> None:
         self.heard = heard
         self.dialog: Dialog | None = None
         self.rseq: int | None = None
+        self.sdp = b""  # its last in a reliable 18x
 
     def takes(self, rseq: int) -> bool:
         """§4: the first of a branch, or the one that follows the last; a repetition and one too early are not."""

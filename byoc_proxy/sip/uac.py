@@ -213,10 +213,12 @@ class UacSession(Session):
 
     def _prack(self, response: Response, body: bytes, now: float) -> None:
         """RFC 3262 §4: within the early dialog that the 18x is of. The newest that speaks is spoken to."""
-        dialog = self._dialog_in(self._early[response.to_tag])
+        early = self._early[response.to_tag]
+        dialog = self._dialog_in(early)
         if response.body or self.dialog is None:
             self.dialog = dialog
             self.note(response)
+        early.sdp = response.sdp or early.sdp
         headers = typed(body, [acknowledgement(response), *self.proven()])
         prack = dialog.request("PRACK", self.stack.new_branch(), headers=headers, body=body)
         self.stack.send_request(prack, self.stack.flow_for(dialog), self, now)
@@ -254,7 +256,7 @@ class UacSession(Session):
         self._early.clear()
         self.route(self.routing)
         self.invite.request.shed()  # never sent again
-        self.exchange.concluded(response.sdp)
+        self.exchange.concluded(response.sdp or (early.sdp if early is not None else b""))
 
     def answered(self, response: Response, now: float) -> None:
         self.note(response)

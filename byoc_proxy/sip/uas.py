@@ -74,6 +74,12 @@ class UasSession(Session):
         self.feed(Input.REFUSE, (status, reason, headers), now)
 
     @property
+    def takes_reliable(self) -> bool:
+        """The caller acknowledges provisional responses: it supports it, or requires it (RFC 3262 §3)."""
+        invite = self.invite.request
+        return invite.lists("require", OPTION) or invite.lists("supported", OPTION)
+
+    @property
     def answered(self) -> bool:
         """Our answer has been given, even where it still waits for a PRACK."""
         return self.state not in (State.INVITED, State.EARLY)
@@ -120,7 +126,7 @@ class UasSession(Session):
         invite = self.invite.request
         if invite.lists("require", OPTION):
             return True
-        if not invite.lists("supported", OPTION):
+        if not self.takes_reliable:
             return False
         wanted = self.terms.reliability
         offers = described and self.exchange.state is Offers.NOTHING

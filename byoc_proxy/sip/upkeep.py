@@ -112,7 +112,7 @@ class Upkeep(Machine):
         """How a re-INVITE or UPDATE that cannot be had now, or not like this, is answered; None when it can."""
         if too_brief(request, self.terms):
             return 422, [least(self.terms.min_se)]  # RFC 4028 §9
-        refusal = self.exchange.refusal if request.body else None
+        refusal = self.exchange.refusal if request.sdp else None
         if refusal is None:
             return None
         return refusal, [SOON] if refusal == 500 else ()  # RFC 3311 §5.2

@@ -172,6 +172,9 @@ class _Rules:
             yield Finding((*path, "from_host"), "from_domain is set too; keep one of the two")
         if trunk.voice_url is not None and trunk.voice_twiml is not None:
             yield Finding((*path, "voice_twiml"), "voice_url is set too; keep one of the two")
+        if 0 < trunk.session_expires < trunk.min_se:
+            text = f"{trunk.session_expires} is below min_se, {trunk.min_se}: we would refuse it ourselves"
+            yield Finding((*path, "session_expires"), text)
 
     def domain(self, domain: SipDomain) -> Iterator[Finding]:
         path: Path = ("domains", domain.sid)

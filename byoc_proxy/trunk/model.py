@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NewType
 
 from byoc_proxy.sip.digest import Algorithm, Ha1
+from byoc_proxy.sip.terms import LEAST_INTERVAL, Reliability, Terms
 from byoc_proxy.trunk.numbers import NumberFormats
 from byoc_proxy.trunk.relaying import DEFAULT_RELAYED
 
@@ -65,7 +66,8 @@ class ByocTrunk:
     spell From and To. `pass_headers`: whether webhooks see `SipHeader_X-…` and User-to-User. `max_calls` and
     `max_calls_per_second` are about legs of both directions; None: no limit. So is `contact_routing`: whether
     in-dialog requests go to the Contact or to the source; and `refer`: whether a transfer is refused, passed on to
-    the other side, or carried out here by a new call on the trunk.
+    the other side, or carried out here by a new call on the trunk; and `session_expires`, `min_se` (seconds) and
+    `reliable_provisionals`: see `sip.terms`.
 
     How calls leave on it (`trunk.identity`): `from_user` stands in From instead of the number, `from_host` instead
     of the From domain's name, `to_host` in To instead of the target's host. `trust_identity`: which INVITEs may
@@ -93,6 +95,9 @@ class ByocTrunk:
     max_calls_per_second: int | None = None
     contact_routing: Routing = "auto"
     refer: Literal["reject", "relay", "terminate"] = "reject"
+    session_expires: int = 1800
+    min_se: int = LEAST_INTERVAL
+    reliable_provisionals: Literal["required", "media", "always"] = "media"
     from_user: str | None = None
     from_host: str | None = None
     to_host: str | None = None
@@ -100,6 +105,10 @@ class ByocTrunk:
     relay_headers: tuple[str, ...] = DEFAULT_RELAYED
     inbound_numbers: NumberFormats = NumberFormats()
     outbound_numbers: NumberFormats = NumberFormats()
+
+    def terms(self, prack: bool = True) -> Terms:
+        """What its legs agree to; `prack`: whether they may be sent reliable 18x."""
+        return Terms(self.session_expires, self.min_se, Reliability(self.reliable_provisionals), prack)
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,7 +270,7 @@ async def test_dtmf_in_info_crosses_in_both_directions(scene: Scene, callee_star
 @SIDES
 async def test_an_update_crosses_with_its_offer_and_answer(scene: Scene, callee_starts: bool) -> None:
     scene.starts()
-    one, two = sides(await scene.talking(), callee_starts)
+    one, two = sides(await scene.talking(headers=["Allow: INVITE, ACK, BYE, UPDATE"]), callee_starts)
     one.requests("UPDATE", OFFER)
     update = await two.receives("UPDATE")
     assert update.body == OFFER
@@ -279,12 +279,12 @@ async def test_an_update_crosses_with_its_offer_and_answer(scene: Scene, callee_
     await end(one, two)
 
 
-async def test_an_info_that_nobody_answers_is_answered_with_408(scene: Scene) -> None:
+async def test_an_info_that_nobody_answers_is_answered_with_504_and_costs_no_call(scene: Scene) -> None:
     scene.starts()
     call, there = await scene.talking()
     call.requests("INFO", b"x", ["Content-Type: text/plain"])
     await there.receives("INFO")
-    await call.hears(408, "INFO")
+    await call.hears(504, "INFO")  # a 408 would say that the caller's own dialog is lost (RFC 3261 §12.2.1.2)
     await end(call, there)
 
 

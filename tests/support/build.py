@@ -10,7 +10,7 @@ The YAML is laid over `INSTALLATION`: mappings are merged key by key, all else r
 import asyncio
 import json
 import random
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,12 +133,14 @@ class Scene:
         """One more host."""
         return Carrier(self.network, address, port, transport)
 
-    async def talking(self, call: CarrierCall | None = None) -> tuple[CarrierCall, CarrierCall]:
-        """A call that is up: the caller's side and the first gateway's."""
-        call = call or self.caller.calls()
+    async def talking(
+        self, call: CarrierCall | None = None, headers: Sequence[str] = ()
+    ) -> tuple[CarrierCall, CarrierCall]:
+        """A call that is up: the caller's side and the first gateway's, who say `headers` in INVITE and 200."""
+        call = call or self.caller.calls(headers=headers)
         await call.hears(180)
         there = await self.first.invited()
-        there.answers()
+        there.answers(headers=headers)
         await there.receives("ACK")
         await call.hears(200)
         call.acks()

@@ -214,10 +214,12 @@ class CarrierCall:
         self.cseq = 0
         self.invite: Request  # theirs, the newest
         self.routes: list[str] = []
+        self._refreshed_with: Sequence[str] | None = None
         self._inbox = Inbox(carrier.name)
         self._seen: set[bytes] = set()
         self._last_response: dict[str, bytes] = {}  # by branch
         self._invite_branch = ""
+        self._invite_number = 0
         self._invite_target = ""
         self._last_request = b""
         self._last_invite = b""
@@ -301,17 +303,18 @@ class CarrierCall:
     def invites(self, body: bytes = OFFER, headers: Sequence[str] = ()) -> None:
         """A first INVITE, or one more of the same call."""
         self._invite_branch = self.requests("INVITE", body, headers)
+        self._invite_number = self.cseq
 
     def reinvites(self, body: bytes = b"") -> None:
         self.invites(body)
 
     def acks(self, body: bytes = b"") -> None:
         """The ACK of a 200 (RFC 3261 §13.2.2.4): a transaction of its own."""
-        self.requests("ACK", body, cseq=self.cseq)
+        self.requests("ACK", body, cseq=self._invite_number)
 
     def cancels(self) -> None:
         """CANCEL the pending INVITE (§9.1)."""
-        self._write("CANCEL", self._invite_branch, self.cseq, b"", (), self._invite_target, "")
+        self._write("CANCEL", self._invite_branch, self._invite_number, b"", (), self._invite_target, "")
 
     def hangs_up(self, headers: Sequence[str] = ()) -> None:
         self.requests("BYE", headers=headers)
@@ -329,10 +332,11 @@ class CarrierCall:
         """Any request of this call; its branch."""
         if cseq is None:
             self.cseq += 1
-        branch = f"z9hG4bK{self.tag}{method}{self.cseq}"
+        number = self.cseq if cseq is None else cseq
+        branch = f"z9hG4bK{self.tag}{method}{number}"
         if method == "INVITE":
             self._invite_target = self.target
-        self._write(method, branch, self.cseq, body, headers, self.target, self.remote_tag)
+        self._write(method, branch, number, body, headers, self.target, self.remote_tag)
         return branch
 
     def repeats(self) -> None:
@@ -345,8 +349,27 @@ class CarrierCall:
 
     # --- how it is done ------------------------------------------------------------------------------------
 
+    def answers_refreshes(self, headers: Sequence[str]) -> None:
+        """From now on, answer an UPDATE without SDP and a re-INVITE by itself: the call is kept alive."""
+        self._refreshed_with = headers
+
+    def _refreshes(self, message: Message) -> bool:
+        """Answer what only keeps the call alive; the ACK of such an answer says nothing either."""
+        if self._refreshed_with is None or not isinstance(message, Request):
+            return False
+        if message.method == "INVITE":
+            self.invite = message
+        elif message.method == "ACK":
+            return bool(self.invite.to_tag)
+        elif message.method != "UPDATE":
+            return False
+        self.responds(200, ANSWER if message.body else b"", self._refreshed_with, to=message)
+        return True
+
     def take(self, message: Message) -> None:
         data = message.encode()
+        if self._refreshes(message):
+            return
         if isinstance(message, Request):
             self._take_request(message, data)
         elif isinstance(message, Response):
