@@ -197,8 +197,7 @@ class UacSession(Session):
         self.stack.emit(Progressed(self, response))
 
     def send_prack(self, response: Response, now: float) -> None:
-        if self.exchange.state is Offers.OURS:
-            self.exchange.received(response.sdp)
+        self.exchange.concluded(response.sdp)
         self._prack(response, b"", now)
 
     def keep_for_prack(self, response: Response, now: float) -> None:
@@ -248,15 +247,18 @@ class UacSession(Session):
 
     def make_dialog(self, response: Response, now: float) -> None:
         early = self._early.get(response.to_tag)
+        said = response.sdp
         if early is not None and early.dialog is not None:
+            if early.dialog is not self.dialog:
+                said = said or early.sdp  # another branch spoke last, and this one is the call
             self.dialog = early.dialog
             self.dialog.confirm(response)
         else:
             self.dialog = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
-        self._early.clear()
         self.route(self.routing)
+        self._early.clear()
         self.invite.request.shed()  # never sent again
-        self.exchange.concluded(response.sdp or (early.sdp if early is not None else b""))
+        self.exchange.concluded(said)
 
     def answered(self, response: Response, now: float) -> None:
         self.note(response)
