@@ -77,7 +77,7 @@ class Exchange:
             self._take(body, before, answers=State.OURS)
 
     def concluded(self, body: bytes) -> None:
-        """A reliable 18x or the 2xx to our INVITE: the second one says the same again, or is that of another fork."""
+        """A reliable 18x or the 2xx to our INVITE: what is said twice is the same, or of another fork."""
         if self.state is State.AGREED:
             self.theirs = body or self.theirs
         elif self.state is not State.THEIRS:
