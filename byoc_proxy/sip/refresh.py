@@ -79,9 +79,9 @@ def request_fields(terms: Terms, seconds: int = 0, refresher: str = "") -> Field
 def raised(request: Request, response: Response) -> int | None:
     """The interval to ask for instead after a 422 (§7.3): once, for what we repeat carries the Min-SE it got."""
     asked, wanted = asked_of(request), least_of(response)
-    if response.status != 422 or asked is None or wanted <= max(asked[0], least_of(request)):
+    if response.status != 422 or asked is None or wanted <= asked[0]:
         return None
-    return wanted
+    return None if "min-se" in request.headers and least_of(request) >= asked[0] else wanted
 
 
 def asked_again(request: Request, seconds: int) -> Fields:

@@ -9,6 +9,7 @@ from byoc_proxy.sip.aftermath import Aftermath, end_fork
 from byoc_proxy.sip.asking import typed
 from byoc_proxy.sip.dialog import Dialog
 from byoc_proxy.sip.established import ESTABLISHED, ESTABLISHED_TIMERS
+from byoc_proxy.sip.exchange import Exchange
 from byoc_proxy.sip.exchange import State as Offers
 from byoc_proxy.sip.headers import HeaderError, Headers, refuse_unsafe
 from byoc_proxy.sip.inspection import ALLOW, SUPPORTED
@@ -105,14 +106,18 @@ class UacSession(Session):
     def start(self, outgoing: OutgoingInvite, now: float, cseq: int = 1) -> None:
         """Send the INVITE."""
         self._forks: frozenset[str] = frozenset()  # To tags of further answers
-        self._early: dict[str, Early] = {}  # by To tag
-        self._unpracked: Response | None = None  # their 18x with the offer, until our PRACK
+        self._begin(outgoing.body)
         self.terms = outgoing.terms
-        self.exchange.sent(outgoing.body)
         request = outgoing.request(
             "INVITE", self.flow, self.contact, self.call_id, self.local_tag, self.stack.new_branch(), cseq
         )
         self.invite = self.stack.send_request(request, self.flow, self, now)
+
+    def _begin(self, body: bytes) -> None:
+        """Nothing has come of the INVITE yet."""
+        self._early: dict[str, Early] = {}  # by To tag
+        self._unpracked: Response | None = None  # their 18x with the offer, until our PRACK
+        self.exchange.sent(body)
 
     def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         if transaction is not self.invite:
@@ -237,7 +242,8 @@ class UacSession(Session):
         ]
         for name, value in longer(request, seconds):
             headers.add(name, value)
-        self._early.clear()
+        self.exchange = Exchange()
+        self._begin(request.body)
         self.dialog = None
         again = Request("INVITE", request.uri_text, headers, request.body)
         self.invite = self.stack.send_request(again, self.flow, self, now)

@@ -14,23 +14,34 @@ from typing import Any
 import pytest
 
 from byoc_proxy.sip.core import UserAgentCore
+from byoc_proxy.sip.exchange import State as Offers
 from byoc_proxy.sip.machine import Alarm, Alarms, Machine
 from byoc_proxy.sip.message import Message, Response, reply_to
 from byoc_proxy.sip.outputs import Answered, Dropped, Ended, Output, Refused, Replied, Requested, Send
 from byoc_proxy.sip.parser import parse_datagram
+from byoc_proxy.sip.refresh import Agreement
+from byoc_proxy.sip.refresh import Timer as RefreshTimer
+from byoc_proxy.sip.reliable import Timer as ReliableTimer
 from byoc_proxy.sip.session import Session
 from byoc_proxy.sip.states import State
 from byoc_proxy.sip.states import Timer as SessionTimer
+from byoc_proxy.sip.terms import Terms
 from byoc_proxy.sip.transaction import ClientTransaction, ServerTransaction, Timer
 from byoc_proxy.sip.uac import UacSession
 from byoc_proxy.sip.uas import UasSession
 from tests.support.wires import ANSWER, OFFER, accept_all, flow_to, outgoing, request, response
 
 FLOW = flow_to()
-GIVING_UP = (SessionTimer.NO_ACK, SessionTimer.GIVE_UP, Timer.B, Timer.F, Timer.H)
+NO_TIMER, TIMED = Terms(), Terms(1800)
+SDP = "Content-Type: application/sdp"
+GIVING_UP = (
+    *(SessionTimer.NO_ACK, SessionTimer.GIVE_UP, Timer.B, Timer.F, Timer.H),
+    *(RefreshTimer.EXPIRY, ReliableTimer.GIVE_UP),
+)
 INVITE, CANCEL = parse_datagram(request("INVITE", body=OFFER)), parse_datagram(request("CANCEL"))
 AWAITS_ANSWER = (State.UNACKED, State.REOFFER_UNACKED)
 _TO_TAG = re.compile(rb"\r\nTo: [^\r]*;tag=([^\r;]*)")
+_RSEQ = re.compile(rb"\r\nRSeq: (\d+)")
 _CSEQ = re.compile(rb"\r\nCSeq: (\d+) ([A-Z]+)")
 
 Say = Callable[["World"], None]
@@ -62,6 +73,8 @@ class Facts:
     patience_over: bool = False
     was_over: bool = False
     their_number: int = 1
+    rseq: str = ""  # of our last reliable 18x
+    unpracked: bool = False  # a description of ours in one waits for its PRACK
 
     def copied(self) -> "Facts":
         return Facts(
@@ -77,13 +90,15 @@ class Facts:
             self.patience_over,
             self.was_over,
             self.their_number,
+            self.rseq,
+            self.unpracked,
         )
 
 
 # what never changes once it is set, and need not be put back
 CONSTANT = frozenset(
-    {"alarms", "call_id", "contact", "invite", "key", "listener", "local", "local_tag", "remote", "remote_tag"}
-    | {"route_set", "stack", "wire"}
+    {"alarms", "call_id", "contact", "key", "listener", "local", "local_tag", "remote_tag", "stack", "wire"}
+    | {"_user", "heard", "table", "terms"}
 )
 _SLOTS: dict[type, tuple[str, ...]] = {}
 
@@ -152,11 +167,14 @@ class World:
         return count
 
     def freeze(self) -> tuple[Any, ...]:
-        things: list[object] = [self.session, *self.core.transactions.values()]
-        if self.session.dialog is not None:
-            things.append(self.session.dialog)
-        if isinstance(self.session, UacSession):
-            things.append(self.session.invite.request)  # sheds its body at the end
+        session = self.session
+        things: list[object] = [session, session.exchange, *self.core.transactions.values(), *self.machines()]
+        if session.dialog is not None:
+            things.append(session.dialog)
+        if isinstance(session, UacSession):
+            things.append(session.invite.request)  # sheds its body at the end
+            for early in session._early.values():
+                things += [early, early.dialog] if early.dialog is not None else [early]
         kept = [Frozen(thing) for thing in things]
         return (
             kept,
@@ -179,9 +197,14 @@ class World:
     def hears(self, message: Message) -> None:
         self.core.deliver(message, FLOW, 1.0)
 
+    def machines(self) -> list[Machine]:
+        """What runs beside the session."""
+        beside = [self.session.timer, getattr(self.session, "_provisionals", None)]
+        return [machine for machine in beside if machine is not None]
+
     def silence(self) -> None:
         """The timer that gives something up fires, one of each machine that has one."""
-        for machine in (self.session, *list(self.core.transactions.values())):
+        for machine in (self.session, *self.machines(), *list(self.core.transactions.values())):
             for timer in GIVING_UP:
                 if timer in machine.armed:
                     self.facts.patience_over = True
@@ -211,6 +234,7 @@ class World:
         assert number is not None
         if data.startswith(b"SIP/"):
             status = data[8:11]
+            self.check_provisional(data, number)
             if status >= b"200":
                 assert facts.finals.setdefault(number[0], status) == status, path
             return
@@ -239,6 +263,17 @@ class World:
             else:
                 assert facts.their_ack or facts.patience_over, path
 
+    def check_provisional(self, data: bytes, number: re.Match[bytes]) -> None:
+        facts = self.facts
+        rseq = _RSEQ.search(data)
+        if rseq is not None:
+            facts.rseq = rseq[1].decode()
+            facts.unpracked = not data.endswith(b"\r\n\r\n")
+        elif number[2] == b"PRACK" and data.startswith((b"SIP/2.0 200", b"SIP/2.0 488")):
+            facts.unpracked = False
+        elif number[0].endswith(b"CSeq: 1 INVITE") and data.startswith(b"SIP/2.0 200"):
+            assert not facts.unpracked, self.path  # RFC 3262 §3
+
     def check_event(self, output: Output) -> None:
         facts, path = self.facts, self.path
         assert not facts.was_over or isinstance(output, Replied), path  # a verb still gets its "no"
@@ -257,19 +292,22 @@ class World:
 # --- what can be said --------------------------------------------------------------------------------------
 
 
-def told(status: int, tag: str = "theirs", body: bytes = b"") -> Say:
+def told(status: int, tag: str = "theirs", body: bytes = b"", headers: tuple[str, ...] = ()) -> Say:
     """The far end answers our first INVITE; a 2xx is owed an ACK while its transaction lives."""
-    ready: list[Message] = []
+    ready: dict[str, Message] = {}  # by branch: after a 422 there is another INVITE
 
     def say(world: World) -> None:
         assert isinstance(world.session, UacSession)
         invite = world.session.invite
-        if not ready:
-            contact = () if status < 200 else ("Contact: <sip:bob@127.0.0.2>",)
-            ready.append(parse_datagram(response(invite.request, status, *contact, tag=tag, body=body)))
+        branch = invite.key[0]
+        if branch not in ready:
+            said = (*headers, *(() if status < 200 else ("Contact: <sip:bob@127.0.0.2>",)))
+            ready[branch] = parse_datagram(response(invite.request, status, *said, tag=tag, body=body))
         if status == 200 and not invite.over and invite.state not in ("completed",):
             world.facts.owed.append(tag.encode())
-        world.hears(ready[0])
+        if status == 422:
+            world.facts.numbers.pop(tag.encode(), None)  # its early dialog is gone, and may be made anew
+        world.hears(ready[branch])
 
     return say
 
@@ -388,18 +426,20 @@ def again(world: World) -> None:
 # --- the worlds --------------------------------------------------------------------------------------------
 
 
-def calling(body: bytes = OFFER) -> World:
+def calling(body: bytes = OFFER, terms: Terms = NO_TIMER) -> World:
     """We have sent an INVITE."""
     world = World()
-    world.session = world.core.invite(outgoing(body), FLOW, 0.0)
+    said = outgoing(body)
+    said.terms = terms
+    world.session = world.core.invite(said, FLOW, 0.0)
     world.check()
     return world
 
 
-def called() -> World:
+def called(invite: Message = INVITE) -> World:
     """We have heard an INVITE."""
     world = World()
-    world.hears(INVITE)
+    world.hears(invite)
     world.session = next(iter(world.core.sessions.values()))
     world.check()
     return world
@@ -486,3 +526,105 @@ def test_no_sequence_of_events_confuses_a_call_with_late_offers_and_other_reques
 def test_no_sequence_of_events_confuses_a_callee_who_rings() -> None:
     inputs = {**THEIR_INVITE, "ring": ring, "INVITE again": again, "re-INVITE": asks("INVITE"), "reply": reply(200)}
     assert called().explore(inputs, 4) == 14_641
+
+
+# --- reliable 18x, UPDATE and session timers ---------------------------------------------------------------
+
+
+def reliably(rseq: int, tag: str = "theirs", body: bytes = ANSWER) -> Say:
+    return told(183, tag, body, ("Require: 100rel", f"RSeq: {rseq}", SDP, "Contact: <sip:bob@127.0.0.2>"))
+
+
+def pracks(world: World) -> None:
+    """The PRACK of our last reliable 18x, with an answer where that held an offer."""
+    facts, session = world.facts, world.session
+    facts.their_number += 1
+    data = request(
+        "PRACK",
+        f"RAck: {facts.rseq or 1} 1 INVITE",
+        branch=f"z9hG4bKPRACK{facts.their_number}",
+        from_tag="theirs",
+        to_tag=session.local_tag,
+        cseq=facts.their_number,
+        body=ANSWER if session.exchange.state is Offers.OURS else b"",
+    )
+    world.hears(parse_datagram(data))
+
+
+def early_media(world: World) -> None:
+    assert isinstance(world.session, UasSession)
+    world.session.progress(183, 1.0, ANSWER)
+
+
+def update(world: World) -> None:
+    world.session.transact("UPDATE", OFFER, 1.0)
+
+
+def refresh_due(world: World) -> None:
+    timer = world.session.timer
+    if timer is not None and RefreshTimer.REFRESH in timer.armed:
+        timer.fire(RefreshTimer.REFRESH, 1.0)
+
+
+def asks_update(world: World) -> None:
+    """An offer of the far end in an UPDATE, from whichever dialog there is."""
+    session, facts = world.session, world.facts
+    facts.their_number += 1
+    world.hears(in_dialog("UPDATE", facts.their_number, "theirs", session.call_id, session.local_tag))
+
+
+@pytest.mark.parametrize("body", [OFFER, b""])
+def test_no_sequence_of_events_confuses_a_caller_who_hears_reliable_18x(body: bytes) -> None:
+    inputs = {
+        "RSeq 1": reliably(1, body=OFFER if not body else ANSWER),
+        "RSeq 2": reliably(2, body=b""),
+        "RSeq 1 of a fork": reliably(1, "fork"),
+        "422": told(422, headers=("Min-SE: 3600",)),
+        "200": told(200, body=ANSWER, headers=(SDP,)),
+        "486": told(486),
+        "UPDATE": asks_update,
+        "reply": reply(200),
+        "acknowledge": acknowledge,
+        "hang up": hang_up,
+    }
+    assert calling(body, TIMED).explore(inputs, 4) == 10_000
+
+
+@pytest.mark.parametrize("body", [OFFER, b""])
+def test_no_sequence_of_events_confuses_a_callee_whose_caller_requires_reliable_18x(body: bytes) -> None:
+    inputs = {
+        "early media": early_media,
+        "ring": ring,
+        "PRACK": pracks,
+        "answer": answer,
+        "refuse": refuse,
+        "ACK": asks("ACK"),
+        "CANCEL": cancel,
+        "silence": silence,
+        "hang up": hang_up,
+    }
+    invite = parse_datagram(request("INVITE", "Require: 100rel", body=body))
+    assert called(invite).explore(inputs, 5) == 59_049
+
+
+@pytest.mark.parametrize("role", ["caller", "callee"])
+@pytest.mark.parametrize("refresher", ["uac", "uas"])
+def test_no_sequence_of_events_confuses_a_call_with_a_session_timer(role: str, refresher: str) -> None:
+    inputs = {
+        "refresh due": refresh_due,
+        "silence": silence,
+        "200 to our UPDATE": answered_to("UPDATE", 200),
+        "481 to our UPDATE": answered_to("UPDATE", 481),
+        "491 to our re-INVITE": answered_to("INVITE", 491),
+        "UPDATE": asks_update,
+        "re-INVITE": asks("INVITE"),
+        "reply": reply(200),
+        "our UPDATE": update,
+        "hang up": hang_up,
+    }
+    world = established(role)
+    session = world.session
+    session.terms = TIMED
+    session.allows_update = role == "caller"
+    session.agree(Agreement(1800, ours=(refresher == "uac") is (role == "caller")), 1.0)
+    assert world.explore(inputs, 4) == 10_000
