@@ -3,7 +3,7 @@
 import pytest
 
 from byoc_proxy.sip.core import Accept
-from byoc_proxy.sip.message import Message, Request
+from byoc_proxy.sip.message import Message, Request, Response
 from byoc_proxy.sip.outputs import Answered, By, Ended, Refused, Requested
 from byoc_proxy.sip.parser import parse_datagram
 from byoc_proxy.sip.refresh import Agreement, SessionTimer, asked_of, granted, least_of, obtained
@@ -119,7 +119,7 @@ def test_what_a_callee_agrees_to(said: list[str], terms: Terms, agreed: Agreemen
 )
 def test_what_a_caller_is_told(said: str, agreed: Agreement | None) -> None:
     message = parse_datagram(response(invite(), 200, said))
-    assert not isinstance(message, Request)
+    assert isinstance(message, Response)
     assert obtained(message) == agreed
 
 
