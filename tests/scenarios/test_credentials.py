@@ -45,7 +45,7 @@ async def dialled(scene: Scene, gateway: Carrier | None = None) -> tuple[Carrier
 
 
 async def answered(call: CarrierCall, there: CarrierCall) -> None:
-    there.answers()
+    there.answers(headers=["Allow: INVITE, ACK, BYE, INFO, UPDATE"])
     await there.receives("ACK")
     await call.hears(200)
     call.acks()
