@@ -211,7 +211,10 @@ class Message:
 
     def lists(self, key: str, tag: str) -> bool:
         """Whether a comma-separated header holds a token, such as an option tag; in any case (§7.3.1)."""
-        return key in self.headers and any(each.lower() == tag for each in self.listed(key))
+        return any(
+            tag in line.lower() and any(part.lower() == tag for part in split_commas(line))
+            for line in self.headers.all(key)
+        )
 
     def shed(self) -> None:
         """Keep what identifies a message, and what the ACK of a 2xx repeats (§12.1.2, §13.2.2.4, §17.1.1.3)."""

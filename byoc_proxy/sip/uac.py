@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from byoc_proxy.sip.aftermath import Aftermath, end_fork
@@ -59,8 +60,8 @@ class Outgoing:
             raise HeaderError("white space in the Request-URI")
 
     @property
-    def abilities(self) -> Fields:
-        """What it says of us, besides."""
+    def abilities(self) -> tuple[tuple[str, str, str], ...]:
+        """What it says of us, besides: as `Headers.items`."""
         return ()
 
     def request(
@@ -77,7 +78,8 @@ class Outgoing:
             ("cseq", "CSeq", f"{cseq} {method}"),
             ("contact", "Contact", contact),
         ]
-        for name, value in (*self.abilities, *self.headers):
+        headers.items += self.abilities
+        for name, value in self.headers:
             headers.add(name, value)
         return Request(method, self.uri, headers, self.body)
 
@@ -89,9 +91,15 @@ class OutgoingInvite(Outgoing):
     terms: Terms = _TERMS
 
     @property
-    def abilities(self) -> Fields:
+    def abilities(self) -> tuple[tuple[str, str, str], ...]:
         """What it says of us, and of the session timer that we want."""
-        return (ALLOW, SUPPORTED if self.terms.prack else _ONLY_TIMER, *request_fields(self.terms))
+        return _abilities(self.terms)
+
+
+@lru_cache(256)  # one for each trunk's terms
+def _abilities(terms: Terms) -> tuple[tuple[str, str, str], ...]:
+    fields = (ALLOW, SUPPORTED if terms.prack else _ONLY_TIMER, *request_fields(terms))
+    return tuple((name.lower(), name, value) for name, value in fields)
 
 
 class UacSession(Session):

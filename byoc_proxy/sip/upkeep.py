@@ -106,7 +106,8 @@ class Upkeep(Machine):
     def note(self, message: Request | Response) -> None:
         """What the far end can do."""
         if "allow" in message.headers:
-            self.allows_update = message.lists("allow", "update")
+            # methods are told apart by case (§7.1), and none that is known has this name inside its own
+            self.allows_update = any("UPDATE" in line for line in message.headers.all("allow"))
 
     def fault(self, request: Request) -> tuple[int, Fields] | None:
         """How a re-INVITE or UPDATE that cannot be had now, or not like this, is answered; None when it can."""
