@@ -276,3 +276,77 @@ async def test_for_three_hours_we_refresh_both_legs_at_half_the_interval(scene: 
         assert {each.body for each in refreshes} == wanted
     await end(call, there)
     assert scene.record.duration == pytest.approx(HOURS + 60)
+
+
+async def timed(scene: Scene, refresher: str) -> tuple[CarrierCall, CarrierCall]:
+    """A call that is up on two session timers of half an hour; on both legs the carrier or we refresh."""
+    scene.starts()
+    ours = refresher == "we"
+    call = scene.caller.calls(headers=timer(1800, "uas" if ours else "uac"))
+    await call.hears(180)
+    there = await scene.first.invited()
+    there.answers(headers=timer(1800, "uac" if ours else "uas"))
+    await there.receives("ACK")
+    await call.hears(200)
+    call.acks()
+    await scene.settled()
+    return call, there
+
+
+async def test_for_three_hours_the_carriers_refresh_and_neither_hears_of_the_other(scene: Scene) -> None:
+    call, there = await timed(scene, "they")
+    for _ in range(12):
+        await scene.sleeps(900)
+        for each in (call, there):
+            each.requests("UPDATE", headers=timer(1800, "uac"))
+            ok = await each.hears(200, "UPDATE")
+            assert ok.headers.get("session-expires") == "1800;refresher=uac"
+    await end(call, there)
+    assert scene.record.duration == pytest.approx(HOURS)
+    assert {"UPDATE", "INVITE"} & set(scene.first.heard[1:]) == set()
+
+
+@pytest.mark.parametrize(
+    ("refresher", "cause", "at"),
+    [("they", "the session expired", 1768.0), ("we", "the far end has lost the dialog", 932.0)],
+)
+async def test_a_callee_that_is_dead_ends_the_call_with_the_cause_in_the_record(
+    scene: Scene, refresher: str, cause: str, at: float
+) -> None:
+    call, _ = await timed(scene, refresher)
+    call.answers_refreshes(timer(1800, "uac"))
+    scene.first.is_silent()
+    if refresher == "they":
+        await scene.sleeps(900)
+        call.requests("UPDATE", headers=timer(1800, "uac"))
+        await call.hears(200, "UPDATE")
+    await scene.sleeps(at - scene.now)
+    await call.receives("BYE")
+    assert scene.caller.times("BYE")[0] == at
+    record = await scene.over()
+    assert (record.ended_by, record.cause) == ("timeout", cause)
+
+
+async def test_an_invite_below_our_least_interval_is_422_and_no_call(scene: Scene) -> None:
+    scene.starts("trunks: {acme-trunk: {min_se: 600}}")
+    call = scene.caller.calls(headers=["Supported: timer", "Session-Expires: 300"])
+    assert (await call.hears(422)).headers.get("min-se") == "600"
+    assert scene.records == []
+
+
+async def test_a_gateway_that_wants_a_longer_interval_gets_it_in_the_same_call(scene: Scene) -> None:
+    scene.starts()
+    call = scene.caller.calls()
+    await call.hears(180)
+    there = await scene.first.invited()
+    there.refuses(422, headers=["Min-SE: 7200"])
+    await there.receives("ACK")
+    again = await there.receives("INVITE")
+    assert (again.headers.get("session-expires"), again.cseq) == ("7200", (2, "INVITE"))
+    there.answers()
+    await there.receives("ACK")
+    await call.hears(200)
+    call.acks()
+    await scene.settled()
+    await end(call, there)
+    assert len(scene.record.attempts) == 1
