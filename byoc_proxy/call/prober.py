@@ -109,6 +109,7 @@ class Prober:
         started = services.endpoint.now
         if services.health.resting.until(hop, started) is not None:
             return
+        services.door.trust(hop.address)  # who is asked may ask back, and be in no list
         try:
             async with asyncio.timeout(watch.rules.timeout):
                 flow = await services.endpoint.reach(hop, destination.target.tls)
