@@ -86,7 +86,7 @@ class Node:
         self.gauge = Gauge(world.draw, world.log)
         self.rejections = Rejections(world.wall, world.log)
         strangers = Strangers(settings.limits.strangers)
-        door = Door(self.directories, strangers, self.gauge, now, world.log)
+        door = Door(self.directories, strangers, self.gauge, self.rejections, now, world.log)
         screen = Screen(self.directories, digest, self.switchboard, door, world.wall, self.rejections, world.log)
         core = UserAgentCore(lambda: NODE + world.hex_digits()[:20], screen, door)
         self.endpoint = Endpoint(core, self._dropped)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from byoc_proxy.call.gauge import Gauge
+    from byoc_proxy.call.rejections import Rejections
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request
     from byoc_proxy.trunk.directory import Directories
@@ -32,11 +33,18 @@ class Door:
     """`now` is the loop's clock, in seconds."""
 
     def __init__(
-        self, directories: Directories, strangers: Strangers, gauge: Gauge, now: Callable[[], float], log: Any
+        self,
+        directories: Directories,
+        strangers: Strangers,
+        gauge: Gauge,
+        rejections: Rejections,
+        now: Callable[[], float],
+        log: Any,
     ) -> None:
         self._directories = directories
         self._strangers = strangers
         self._gauge = gauge
+        self._rejections = rejections
         self._now = now
         self._log = log
 
@@ -53,7 +61,7 @@ class Door:
         ):
             return BANNED
         if data.startswith(b"INVITE ") and self._gauge.is_behind() and self.knows(flow):
-            return self.turned_away(has_credentials=b"\nProxy-Authorization:" in data)
+            return self._turned_away(flow, has_credentials=b"\nProxy-Authorization:" in data)
         return None
 
     def knows(self, flow: Flow) -> bool:
@@ -70,14 +78,9 @@ class Door:
 
     def turns_away_now(self, request: Request, flow: Flow) -> Answer | None:
         """503 for a new call that is too much, if `glance` has not been asked or was not to answer."""
-        if (not flow.reliable and self.knows(flow)) or not self._gauge.is_behind():
+        if not self._gauge.is_behind() or (not flow.reliable and self.knows(flow)):
             return None
-        return self.turned_away(has_credentials="proxy-authorization" in request.headers.first)
-
-    def turned_away(self, *, has_credentials: bool) -> Answer | None:
-        """503 for a new call that is too much for this node now, else None."""
-        wait = self._gauge.turn_away(has_credentials=has_credentials)
-        return None if wait is None else Answer(503, OVERLOADED, (("Retry-After", str(wait)),))
+        return self._turned_away(flow, has_credentials="proxy-authorization" in request.headers.first)
 
     def holds_back(self, flow: Flow) -> Ignore | None:
         """Whether a stranger gets no hearing now; asking takes from its rate."""
@@ -101,3 +104,10 @@ class Door:
     def trust(self, source: str) -> None:
         """The source has proved itself."""
         self._strangers.trust(source, self._now())
+
+    def _turned_away(self, flow: Flow, *, has_credentials: bool) -> Answer | None:
+        wait = self._gauge.turn_away(has_credentials=has_credentials)
+        if wait is None:
+            return None
+        self._rejections.note("overload", flow, OVERLOADED)
+        return Answer(503, OVERLOADED, (("Retry-After", str(wait)),))

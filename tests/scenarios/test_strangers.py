@@ -192,6 +192,7 @@ async def test_a_node_that_is_behind_refuses_some_new_calls_and_serves_those_it_
     refused = [caller.received[-1] for caller in callers if caller.heard[-1:] == ["503 INVITE"]]
     assert 20 < len(refused) < 60
     assert {response.headers.get("retry-after") for response in refused} == {"1"}
+    assert scene.node.rejections.counts["overload"] == len(refused)
     call.hangs_up()
     await call.hears(200, "BYE")
     await there.receives("BYE")
