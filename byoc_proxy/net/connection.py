@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from byoc_proxy.net.tls import client_certificate, failure, misnamed
 from byoc_proxy.sip.flow import Flow
@@ -52,8 +52,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         wire, tls = self._wire, transport.get_extra_info("ssl_object")
-        if tls is not None and self._server_name and wire.checks_names(self._terms):
-            self.fault = misnamed(tls, self._server_name) or ""
+        remote = transport.get_extra_info("peername")[:2]
+        if tls is not None and not self.source and wire.checks_names(self._terms):
+            self.fault = misnamed(tls, self._server_name or remote[0]) or ""
             if self.fault:
                 self._transport.abort()
                 return
@@ -62,7 +63,7 @@ class Connection(asyncio.Protocol):
         self.flow = Flow(
             wire.transport,
             transport.get_extra_info("sockname")[:2],
-            transport.get_extra_info("peername")[:2],
+            remote,
             wire.sent_by,
             self.number,
             self._server_name,
@@ -169,11 +170,16 @@ class Connection(asyncio.Protocol):
         self._idle_timer = self._message_timer = None
 
 
-def _watch(own_socket: Any) -> None:
-    """Let the kernel ask a quiet peer whether it is there: a dialog keeps its connection as long as that lives."""
-    with_keep_alive: socket.socket | None = own_socket
-    if with_keep_alive is not None:
-        with_keep_alive.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+def _watch(own: socket.socket | None) -> None:
+    """Let the kernel ask a quiet peer whether it is there: a dialog keeps its connection as long as that lives.
+
+    A peer that has vanished is missed after two minutes; without these it would be two hours.
+    """
+    if own is None:
+        return
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 3)):
+        own.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def lost_because(error: Exception | None) -> str:

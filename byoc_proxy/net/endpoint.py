@@ -83,7 +83,7 @@ class Endpoint:
         self.core.closed(flow, self._loop.time(), cause)
 
     def turned_away(self, cause: str, flow: Flow) -> None:
-        self._on_dropped(Dropped(cause, flow))
+        self._on_dropped(Dropped(cause, flow, "connection"))
 
     def busy(self) -> set[int]:
         return self.core.connections_in_use()

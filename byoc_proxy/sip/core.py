@@ -424,7 +424,7 @@ class UserAgentCore:
             # a next hop that is a name is taken to be where the far end was: it listens there, if anywhere
             told = is_numeric(hop.host) and not dialog.goes_to_source
             host = hop.host.strip("[]") if told else flow.remote[0]
-            dialog.flow = reopened(flow, host, hop.port)
+            dialog.flow = reopened(flow, host, hop.port, "" if is_numeric(hop.host) else hop.host)
         return dialog.flow
 
     # --- housekeeping --------------------------------------------------------------------------------------

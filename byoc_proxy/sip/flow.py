@@ -79,10 +79,17 @@ def reply_flow(via: Via, flow: Flow) -> Flow:
     return flow._replace(remote=(flow.remote[0], via.port or 5060))
 
 
-def reopened(flow: Flow, host: str, port: int | None) -> Flow:
-    """A flow in the place of one whose connection is gone: it has none until something is sent on it."""
-    default = 5061 if flow.transport == "TLS" else 5060
-    return flow._replace(remote=(host, port or default), connection=0)
+def reopened(flow: Flow, host: str, port: int | None, name: str = "") -> Flow:
+    """A flow in the place of one whose connection is gone: it has none until something is sent on it.
+
+    Over TLS it leads to who was there before (RFC 5922 §7.3): the name that was verified, whichever side connected,
+    else to `name`.
+    """
+    if flow.transport != "TLS":
+        return flow._replace(remote=(host, port or 5060), connection=0)
+    proved = flow.certificate.names if flow.certificate is not None else ()
+    name = flow.server_name or next(iter(proved), name)
+    return flow._replace(remote=(host, port or 5061), connection=0, server_name=name)
 
 
 def contact_of(flow: Flow) -> str:

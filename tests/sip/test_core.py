@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from byoc_proxy.sip.core import Accept, Answer, Ignore
-from byoc_proxy.sip.flow import Flow, contact_of
+from byoc_proxy.sip.flow import Flow, PeerCertificate, contact_of
 from byoc_proxy.sip.message import Request
 from byoc_proxy.sip.outputs import Acked, Answered, Ended, Invited, Refused, Replied, Requested
 from byoc_proxy.sip.parser import parse_datagram
@@ -326,6 +326,30 @@ def test_a_closed_connection_leaves_server_transactions_to_their_user() -> None:
     lab.until(0.0)
     assert lab.ladder[-1] == "486 INVITE"
     assert lab.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("contact", "certificate", "name"),
+    [
+        ("sip:alice@gw.carrier.example", None, "gw.carrier.example"),
+        ("sip:alice@127.0.0.3:5071", None, ""),  # then its address must stand in the certificate
+        ("sip:alice@127.0.0.3:5071", PeerCertificate(("sbc.carrier.example",), frozenset()), "sbc.carrier.example"),
+    ],
+)
+def test_a_new_tls_connection_into_a_dialog_must_lead_to_who_was_there(
+    contact: str, certificate: PeerCertificate | None, name: str
+) -> None:
+    lab = Lab(transport="TLS")
+    lab.flow = lab.flow._replace(certificate=certificate)
+    session = lab.invited(contact=contact)
+    session.answer(ANSWER, 0.0)
+    lab.flush()
+    lab.says(session, "ACK", 1)
+    lab.core.closed(lab.flow, 1.0)
+    session.hang_up(2.0)
+    lab.flush()
+    flow = lab.sent[-1].flow
+    assert (lab.ladder[-1], flow.connection, flow.server_name) == ("BYE", 0, name)
 
 
 @pytest.mark.parametrize("transport", ["TCP", "TLS"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.authority import Authority
-from tests.support.daemon import Daemon, configuration, daemon
+from tests.support.daemon import Daemon, configuration, daemon, free_for_both
 from tests.support.peers import (
     SDP,
     CallerSide,
@@ -210,6 +210,31 @@ async def test_calls_to_one_gateway_share_a_connection(tmp_path: Path) -> None:
                 await link.hear("ACK")
                 call.ack(await carrier.hear("486 INVITE"))
     assert len(gateway.connections) == 1
+
+
+@pytest.mark.parametrize("listens", [True, False], ids=["with TCP", "without TCP"])
+async def test_an_invite_too_large_for_udp_goes_over_tcp_where_there_is_tcp(tmp_path: Path, listens: bool) -> None:
+    port = free_for_both("127.0.0.20")
+    large = SDP + b"a=x:" + b"y" * 3000 + b"\r\n"
+    async with contextlib.AsyncExitStack() as stack:
+        datagrams = await stack.enter_async_context(udp_peer("127.0.0.20", port))
+        streams = await stack.enter_async_context(stream_host("127.0.0.20", port if listens else 0))
+        proxy = await stack.enter_async_context(daemon(tmp_path, configuration(f"sip:127.0.0.20:{port}")))
+        carrier = await stack.enter_async_context(stream_peer(proxy.tcp))
+        call = CallerSide(carrier, proxy.tcp)
+        call.invite(body=large)
+        callee: StreamPeer | UdpPeer = await streams.accept() if listens else datagrams
+        invite = await callee.hear("INVITE")
+        callee.send(reply(invite, 486), invite.source)
+        call.ack(await carrier.hear("486 INVITE"))
+        await callee.hear("ACK")
+        attempt = (await proxy.record())["attempts"][0]
+    transport = "TCP" if listens else "UDP"
+    assert invite.body == large
+    assert invite.get("via").startswith(f"SIP/2.0/{transport} 127.0.0.10:")
+    assert attempt["address"] == f"{transport} 127.0.0.20:{port}"
+    assert attempt["size"] > 3000
+    assert ("over TCP and not UDP" if listens else "Connection refused") in attempt["remark"]
 
 
 async def _lose(carrier: StreamPeer) -> None:
