@@ -8,6 +8,7 @@ quiet for `limits.idle_timeout` seconds while nothing lives on it. A message tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from typing import TYPE_CHECKING, Final, cast
@@ -18,28 +19,37 @@ from byoc_proxy.sip.parser import ParseError, StreamParser
 
 if TYPE_CHECKING:
     from byoc_proxy.net.stream import StreamListener
-    from byoc_proxy.sip.flow import TlsTerms
+    from byoc_proxy.sip.flow import Address, TlsTerms
 
 MAX_UNSENT: Final = 1 << 20  # bytes a peer may leave unread before it is cut off
 NEWCOMER: Final = 32.0  # 64*T1: whoever had a request to send has sent it by now
 
 
 class Connection(asyncio.Protocol):
-    """A stream that was accepted from `source`, or one of ours, to a peer known as `server_name`.
+    """A stream that was accepted from `peer`, or one of `ours` to it, known as `server_name`.
 
     `flow` and the clocks begin once it is up, TLS included; until then it may be dismissed.
     """
 
     def __init__(
-        self, wire: StreamListener, number: int, source: str, server_name: str = "", terms: TlsTerms | None = None
+        self,
+        wire: StreamListener,
+        number: int,
+        peer: Address,
+        server_name: str = "",
+        terms: TlsTerms | None = None,
+        *,
+        ours: bool = False,
     ) -> None:
         self.number = number
-        self.source = source
-        self.proven = False
+        self.source = peer[0]
+        self.proven = ours  # we opened it because we need it
         self.fault = ""  # why it is of no use, although it came up
         self.flow: Flow | None = None
         self.greeting: asyncio.Task[None] | None = None  # while an accepted one is not up yet
         self._wire = wire
+        self._peer = peer  # not asked of the socket: a peer that has left already has none there
+        self._ours = ours
         self._server_name = server_name
         self._terms = terms
         self._parser = StreamParser()
@@ -52,23 +62,20 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         wire, tls = self._wire, transport.get_extra_info("ssl_object")
-        remote = transport.get_extra_info("peername")[:2]
-        if tls is not None and not self.source and wire.checks_names(self._terms):
-            self.fault = misnamed(tls, self._server_name or remote[0]) or ""
+        if tls is not None and self._ours and wire.checks_names(self._terms):
+            self.fault = misnamed(tls, self._server_name or self._peer[0]) or ""
             if self.fault:
                 self._transport.abort()
                 return
-        if not self.source:
-            self.proven = True  # we opened it because we need it
         self.flow = Flow(
             wire.transport,
-            transport.get_extra_info("sockname")[:2],
-            remote,
+            (transport.get_extra_info("sockname") or wire.local)[:2],
+            self._peer,
             wire.sent_by,
             self.number,
             self._server_name,
             self._terms,
-            client_certificate(tls) if tls is not None and self.source else None,
+            client_certificate(tls) if tls is not None and not self._ours else None,
         )
         _watch(transport.get_extra_info("socket"))
         self._wait()
@@ -177,9 +184,10 @@ def _watch(own: socket.socket | None) -> None:
     """
     if own is None:
         return
-    own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 3)):
-        own.setsockopt(socket.IPPROTO_TCP, option, value)
+    with contextlib.suppress(OSError):  # it is gone already, and `connection_lost` is on its way
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 20), (socket.TCP_KEEPCNT, 3)):
+            own.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def lost_because(error: Exception | None) -> str:

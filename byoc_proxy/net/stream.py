@@ -71,7 +71,7 @@ class StreamListener:
             accepted.close()
             self.receiver.turned_away(cause, Flow(self.transport, self.local, address, self.sent_by))
             return
-        connection = Connection(self, next(_numbers), address[0])
+        connection = Connection(self, next(_numbers), address)
         self._lobby.enter(connection)
         connection.greeting = task = self._loop.create_task(self._greet(connection, accepted))
         self._greetings.add(task)
@@ -176,13 +176,13 @@ class StreamListener:
         return task
 
     async def _open(self, key: PoolKey, patience: float) -> Connection:
-        (host, port), name, terms = key
+        (host, port), name, _ = key
         stage = f"{self.transport} connect"
         try:
             async with asyncio.timeout(patience):
                 tcp = await self._dial(host, port)
                 stage = "TLS handshake"
-                connection = await self._shake_hands(tcp, host, name, terms)
+                connection = await self._shake_hands(tcp, key)
         except TimeoutError as error:
             raise Unreachable(f"{stage} silent for {patience:g} s") from error
         except (ssl.SSLError, ConnectionAbortedError) as error:
@@ -207,8 +207,9 @@ class StreamListener:
             raise
         return tcp
 
-    async def _shake_hands(self, tcp: socket.socket, host: str, name: str, terms: TlsTerms | None) -> Connection:
-        connection = Connection(self, next(_numbers), "", name, terms)
+    async def _shake_hands(self, tcp: socket.socket, key: PoolKey) -> Connection:
+        (host, port), name, terms = key
+        connection = Connection(self, next(_numbers), (host, port), name, terms, ours=True)
         client = self.client_tls if self.transport == "TLS" else None
         try:
             if client is None:

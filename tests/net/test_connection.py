@@ -23,7 +23,7 @@ class Pipe(asyncio.Transport):
     """The transport below a connection: what was written, and when it ended."""
 
     def __init__(self, connection: Connection) -> None:
-        super().__init__({"sockname": ("192.0.2.1", 5060), "peername": ("203.0.113.8", 40000)})
+        super().__init__({"sockname": ("192.0.2.1", 5060), "peername": None})
         self.written = b""
         self.unread = 0
         self.ended: list[tuple[str, float]] = []
@@ -59,7 +59,7 @@ class Desk:
         self.turned: list[str] = []
         self.in_use: set[int] = set()
         self.live: set[int] = set()
-        self.connection = Connection(cast("StreamListener", self), NUMBER, "203.0.113.8")
+        self.connection = Connection(cast("StreamListener", self), NUMBER, ("203.0.113.8", 40000))
         self.pipe = Pipe(self.connection)
         self.connection.connection_made(self.pipe)
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import struct
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,21 @@ async def test_a_connection_of_ours_comes_from_the_address_of_its_listener() -> 
         flow = await listener.reach(hop_to(gateway))
     await listener.close()
     assert flow.local[0] == listener.local[0] == "127.0.0.10"
+
+
+async def test_a_scanner_that_connects_and_resets_at_once_leaves_nothing_behind() -> None:
+    ear, loop = Ear(), asyncio.get_running_loop()
+    crashes: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, context: crashes.append(context))
+    lobby = Lobby(StreamLimits(), ear.busy)
+    listener = StreamListener(("127.0.0.10", 0), "proxy.test:5060", ear, lobby)
+    for _ in range(50):
+        with socket.create_connection(listener.local) as scanner:
+            scanner.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await until(lambda: len(ear.gone) == 50 or None, 5, lambda: f"{len(ear.gone)} of 50, {crashes}")
+    await listener.close()
+    assert len(lobby) == 0
+    assert crashes == []
 
 
 async def test_half_a_handshake_is_ended_and_counts_no_more() -> None:
