@@ -36,6 +36,7 @@ CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization"})
 MAX_EARLY: Final = 16  # early dialogs of one INVITE; a fork beyond them rings, and is not spoken to
 _ONLY_TIMER: Final = ("Supported", TIMER)
 _TERMS: Final = Terms()
+_ASCII_SPACE: Final = frozenset(" \t\v\f\r\n")
 
 
 @dataclass(slots=True)
@@ -56,7 +57,8 @@ class Outgoing:
     def __post_init__(self) -> None:
         for name, value in (("Request-URI", self.uri), ("From", self.from_), ("To", self.to), *self.headers):
             refuse_unsafe(name, value)
-        if len(self.uri.split()) != 1:
+        if not self.uri or not _ASCII_SPACE.isdisjoint(self.uri):
+            # what is white space in Unicode alone parts nothing on a wire, and may stand in a user part
             raise HeaderError("white space in the Request-URI")
 
     @property

@@ -57,6 +57,7 @@ def test_the_contact_names_the_transport_and_is_never_sips(transport: str, suffi
     [
         ("sip:b@h\r\nX: y", "<sip:a@h>", "<sip:b@h>", "v"),
         ("sip:b@h SIP/2.0", "<sip:a@h>", "<sip:b@h>", "v"),
+        ("sip:b@h\t", "<sip:a@h>", "<sip:b@h>", "v"),
         ("", "<sip:a@h>", "<sip:b@h>", "v"),
         ("sip:b@h", "<sip:a@h>\r\nX: y", "<sip:b@h>", "v"),
         ("sip:b@h", "<sip:a@h>", "<sip:b@h>\n", "v"),
@@ -398,3 +399,9 @@ def test_the_second_attempt_with_credentials_keeps_the_call_id_and_tag_and_takes
     assert lab.last_request("BYE").cseq == (3, "BYE")
     lab.answers(200)
     assert lab.is_empty()
+
+
+def test_white_space_of_unicode_parts_no_request_line() -> None:
+    lab = Lab()
+    lab.call(uri="sip:\xa0b\u2028ob@127.0.0.2")
+    assert lab.last_request().uri_text == "sip:\xa0b\u2028ob@127.0.0.2"
