@@ -223,6 +223,15 @@ def test_a_trial_whose_caller_hung_up_is_tried_again_by_another_call_an_interval
     assert watched.obstacle(130.0) is None
 
 
+def test_a_trial_that_meets_503_proves_nothing_and_another_call_tries_an_interval_later() -> None:
+    watched = watch(mode="passive", misses=1)
+    told(watched, CALL_MISS)
+    assert watched.obstacle(70.0) is None
+    watched.take(BUSY_SERVER, 70.1)
+    assert watched.obstacle(129.9) == Obstacle("recovering", 130.0, BUSY_SERVER.text)
+    assert watched.obstacle(130.0) is None
+
+
 def test_a_call_that_is_answered_as_a_last_resort_brings_a_dead_address_back() -> None:
     watched = watch(mode="passive", misses=1)
     assert told(watched, CALL_MISS, CALL_ANSWER) == ["down", "up"]
