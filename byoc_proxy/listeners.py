@@ -40,7 +40,8 @@ class TlsFiles:
         }
         targets = (target for policy in loaded.resources.connection_policies for target in policy.targets)
         terms = (target.tls for target in targets if target.tls is not None)
-        self.client = ClientTls(loaded.settings.tls_client, terms)
+        # reading the authorities of the system takes a while: only who speaks TLS does
+        self.client = ClientTls(loaded.settings.tls_client, terms) if self.servers else None
 
 
 class Listeners:
