@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.transfer import translated
-from byoc_proxy.sip.inspection import ALLOW
+from byoc_proxy.sip.inspection import allow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,7 @@ class Bridge:
         elif method == "REFER":
             self._on_refer(event, here)
         else:
-            here.reply(event.transaction, 405, b"", (ALLOW,))
+            refuse_method(event, here)
 
     def _relay_update(self, event: Requested, here: Leg, there: Leg) -> None:
         """An offer in an UPDATE (RFC 3311 §5.2): as such where the other side takes it, else in a re-INVITE, which
@@ -114,9 +114,9 @@ class Bridge:
         there.offer(event.request.sdp, answered)
 
 
-def refuse_referral(event: Requested, here: Leg) -> None:
-    """A REFER where there is nobody yet to be transferred."""
-    here.reply(event.transaction, 405, b"", (ALLOW,))
+def refuse_method(event: Requested, here: Leg) -> None:
+    """What the leg does not take, or not now: a REFER, say, where there is nobody yet to be transferred."""
+    here.reply(event.transaction, 405, b"", (allow(here.session.terms),))
 
 
 def _pass_answer(ack: Request, here: Leg, there: Leg) -> None:

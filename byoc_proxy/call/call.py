@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from byoc_proxy.call.bridge import Bridge, refuse_referral
+from byoc_proxy.call.bridge import Bridge, refuse_method
 from byoc_proxy.call.conversation import Conversation
 from byoc_proxy.call.dialling import CannotDial, Dialling
 from byoc_proxy.call.hunt import Hunt
@@ -274,7 +274,7 @@ class Call:
         self.journal.stage("progress")
         if sole and self._ringing is not leg:
             self._ringing = leg
-            Bridge(self.leg, leg, refuse_referral)  # what they ask in their early dialogs crosses, too
+            Bridge(self.leg, leg, refuse_method)  # what they ask in their early dialogs crosses, too
         if response.sdp and sole:
             self.journal.stage("ringing")
             self.leg.progress(response.status, response.sdp, self.leg.lets(response.headers))

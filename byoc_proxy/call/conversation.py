@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from byoc_proxy.call.bridge import Bridge
+from byoc_proxy.call.bridge import Bridge, refuse_method
 from byoc_proxy.call.dialling import CannotDial
 from byoc_proxy.call.transfer import NOT_ALLOWED, Referral, Reports, read_referral
-from byoc_proxy.sip.inspection import ALLOW
 from byoc_proxy.sip.sdp import without_direction
 from byoc_proxy.trunk.verdicts import FinalResponse, failure
 
@@ -139,7 +138,7 @@ class Conversation:
             self._accept_referral(event, asker)
         else:
             self._journal.event(NOT_ALLOWED, "transfer not allowed")
-            asker.reply(event.transaction, 405, b"", (ALLOW,))
+            refuse_method(event, asker)
 
     def _accept_referral(self, event: Requested, asker: Leg) -> None:
         asked = read_referral(event.request)

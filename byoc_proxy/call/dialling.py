@@ -101,6 +101,7 @@ class Dialling:
             raise CannotDial(INVALID_SIP_URI, str(error)) from error
         presentation = Presentation(self._directory.from_host(self._trunk))  # no carrier: nothing is agreed with it
         intent = self._intent(dial, self._trunk, presentation, uri.decoded_user, noun.headers)
+        intent.terms = intent.terms._replace(transfers=False)  # it is on no trunk
         policy = ConnectionPolicy(ConnectionPolicySid(""), self._trunk.account_sid)
         target = ConnectionPolicyTarget(TargetSid(""), "", uri)
         credentials = None

@@ -11,11 +11,13 @@ from byoc_proxy.sip.uri import SipUri, UriError
 
 if TYPE_CHECKING:
     from byoc_proxy.sip.message import Request
+    from byoc_proxy.sip.terms import Terms
 
 ALLOWED: Final = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO", "UPDATE", "PRACK")
 EXTENSIONS: Final = ("100rel", "timer")  # option tags that we support, hence may be required (§20.32, §20.37)
 
 ALLOW: Final = ("Allow", ", ".join(ALLOWED))
+ALLOW_TRANSFERS: Final = ("Allow", ", ".join((*ALLOWED, "REFER", "NOTIFY")))
 SUPPORTED: Final = ("Supported", ", ".join(EXTENSIONS))
 ACCEPT: Final = ("Accept", f"{SDP}, multipart/mixed")
 CAPABILITIES: Final = (
@@ -34,6 +36,11 @@ class Refusal(NamedTuple):
     status: int
     reason: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def allow(terms: Terms) -> tuple[str, str]:
+    """What a leg of these terms takes inside its dialog (§20.5)."""
+    return ALLOW_TRANSFERS if terms.transfers else ALLOW
 
 
 def inspect(request: Request) -> Refusal | None:

@@ -18,10 +18,11 @@ class Reliability(StrEnum):
 
 class Terms(NamedTuple):
     """`session_expires` and `min_se` in seconds: we ask for no session timer when it is 0, and take one all the
-    same when the far end asks. `prack` tells a callee that its 18x may be reliable.
+    same when the far end asks. `prack` tells a callee that its 18x may be reliable, `transfers` that we take REFER.
     """
 
     session_expires: int = 0
     min_se: int = LEAST_INTERVAL
     reliability: Reliability = Reliability.MEDIA
     prack: bool = True
+    transfers: bool = False

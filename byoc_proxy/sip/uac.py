@@ -13,7 +13,7 @@ from byoc_proxy.sip.established import ESTABLISHED, ESTABLISHED_TIMERS
 from byoc_proxy.sip.exchange import Exchange
 from byoc_proxy.sip.exchange import State as Offers
 from byoc_proxy.sip.headers import HeaderError, Headers, refuse_unsafe
-from byoc_proxy.sip.inspection import ALLOW, SUPPORTED
+from byoc_proxy.sip.inspection import SUPPORTED, allow
 from byoc_proxy.sip.machine import Table, to
 from byoc_proxy.sip.message import Request, cancel_for
 from byoc_proxy.sip.outputs import Answered, By, Ended, Progressed, Refused
@@ -100,7 +100,7 @@ class OutgoingInvite(Outgoing):
 
 @lru_cache(256)  # one for each trunk's terms
 def _abilities(terms: Terms) -> tuple[tuple[str, str, str], ...]:
-    fields = (ALLOW, SUPPORTED if terms.prack else _ONLY_TIMER, *request_fields(terms))
+    fields = (allow(terms), SUPPORTED if terms.prack else _ONLY_TIMER, *request_fields(terms))
     return tuple((name.lower(), name, value) for name, value in fields)
 
 

@@ -8,7 +8,7 @@ from byoc_proxy.sip.asking import typed
 from byoc_proxy.sip.dialog import Dialog
 from byoc_proxy.sip.established import ESTABLISHED, ESTABLISHED_TIMERS
 from byoc_proxy.sip.exchange import State as Offers
-from byoc_proxy.sip.inspection import ALLOW, SUPPORTED
+from byoc_proxy.sip.inspection import SUPPORTED, allow
 from byoc_proxy.sip.machine import Table, to
 from byoc_proxy.sip.message import reply_to
 from byoc_proxy.sip.outputs import By, Pracked
@@ -90,7 +90,8 @@ class UasSession(Session):
         status, body, headers = said
         body = self._binding(body)
         self.exchange.sent(body)
-        fields = [("Contact", self.contact), ALLOW, SUPPORTED, ("Require", OPTION), ("RSeq", str(rseq)), *headers]
+        fields = [("Contact", self.contact), allow(self.terms), SUPPORTED, ("Require", OPTION)]
+        fields += [("RSeq", str(rseq)), *headers]
         response = reply_to(
             self.invite.request, status, to_tag=self.local_tag, headers=typed(body, fields), body=body
         )

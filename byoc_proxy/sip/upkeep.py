@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from byoc_proxy.sip.exchange import Exchange
-from byoc_proxy.sip.inspection import ALLOW, SUPPORTED
+from byoc_proxy.sip.inspection import SUPPORTED, allow
 from byoc_proxy.sip.machine import Machine
 from byoc_proxy.sip.refresh import (
     SessionTimer,
@@ -93,15 +93,16 @@ class Upkeep(Machine):
         """Our 2xx to an INVITE or UPDATE: what it says of us, and of the timer that runs from now on."""
         agreement = granted(request, self.terms)
         self.agree(agreement, now)
-        return [ALLOW, SUPPORTED] if agreement is None else [ALLOW, SUPPORTED, *grant_fields(request, agreement)]
+        abilities = [allow(self.terms), SUPPORTED]
+        return abilities if agreement is None else [*abilities, *grant_fields(request, agreement)]
 
     def wishes(self) -> list[tuple[str, str]]:
         """Our re-INVITE or UPDATE: without the timer that runs, it would turn it off."""
         agreement = self.timer.agreement if self.timer is not None else None
         if agreement is None:
-            return [ALLOW, SUPPORTED]
+            return [allow(self.terms), SUPPORTED]
         role = "uac" if agreement.ours else "uas"
-        return [ALLOW, SUPPORTED, *request_fields(self.terms, agreement.seconds, role)]
+        return [allow(self.terms), SUPPORTED, *request_fields(self.terms, agreement.seconds, role)]
 
     def note(self, message: Request | Response) -> None:
         """What the far end can do."""

@@ -108,7 +108,8 @@ class ByocTrunk:
 
     def terms(self, prack: bool = True) -> Terms:
         """What its legs agree to; `prack`: whether they may be sent reliable 18x."""
-        return Terms(self.session_expires, self.min_se, Reliability(self.reliable_provisionals), prack)
+        reliability = Reliability(self.reliable_provisionals)
+        return Terms(self.session_expires, self.min_se, reliability, prack, self.refer != "reject")
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,23 @@ async def test_a_tel_uri_is_a_number_too(scene: Scene) -> None:
     await there.receives("BYE")
 
 
+@pytest.mark.parametrize(("setting", "allowed"), [("reject", False), ("relay", True), ("terminate", True)])
+async def test_both_far_ends_are_told_whether_they_may_transfer(scene: Scene, setting: str, allowed: bool) -> None:
+    scene.starts(f"trunks: {{acme-trunk: {{refer: {setting}}}}}")
+    call = scene.caller.calls()
+    await call.hears(180)
+    there = await scene.first.invited()
+    there.answers()
+    await there.receives("ACK")
+    answer = await call.hears(200)
+    call.acks()
+    for message in (there.invite, answer):
+        assert ("REFER" in message.listed("allow")) is allowed
+        assert ("NOTIFY" in message.listed("allow")) is allowed
+    call.hangs_up()
+    await there.receives("BYE")
+
+
 # --- refused and passed on ---------------------------------------------------------------------------------
 
 
