@@ -9,15 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from byoc_proxy.call.evidence import in_words, of_call, spelt
-from byoc_proxy.call.leg import Leg, Stage
+from byoc_proxy.call.attempt import Attempt
+from byoc_proxy.call.evidence import in_words, spelt
 from byoc_proxy.call.lines import Full
-from byoc_proxy.call.passage import Passage, TooLarge, find_passage
-from byoc_proxy.net.wire import Unreachable as WireUnreachable
-from byoc_proxy.sip.digest_client import Proof
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.storage.record import AttemptRecord
-from byoc_proxy.trunk.health import Evidence
 from byoc_proxy.trunk.origination import Destination, redirected_to
 from byoc_proxy.trunk.verdicts import (
     FinalResponse,
@@ -36,14 +32,12 @@ if TYPE_CHECKING:
 
     from byoc_proxy.call.intent import CallIntent
     from byoc_proxy.call.journal import Journal
+    from byoc_proxy.call.leg import Leg
     from byoc_proxy.call.lines import Line
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.digest_client import Credentials
-    from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.sip.uac import OutgoingInvite
-    from byoc_proxy.sip.uri import SipUri
     from byoc_proxy.trunk.model import ByocTrunk, ConnectionPolicy
     from byoc_proxy.trunk.relaying import Border
 
@@ -186,7 +180,8 @@ class Hunt:
                 passed_over.append((destination, hop))
                 continue
             record = self._begin(destination, hop)
-            leg, outcome = await self._attempt(destination, hop, record)
+            attempt = Attempt(self._services, self._journal, self.quarry, destination, hop, record)
+            leg, outcome = await attempt.run(self._on_progress)
             step = self._finish(record, outcome, leg, redirected)
             if step.rest:
                 now = self._services.endpoint.now
@@ -212,90 +207,6 @@ class Hunt:
             return Next.NEXT_TARGET
         elsewhere = replace(destination, uri=uri)  # by way of the same outbound proxy
         return await self._try_each(elsewhere, await self._locate(elsewhere, redirected=True), redirected=True)
-
-    async def _attempt(
-        self, destination: Destination, hop: Hop, record: AttemptRecord
-    ) -> tuple[Leg | None, Outcome]:
-        endpoint = self._services.endpoint
-        outgoing = self.quarry.intent.invite(destination.uri)
-        try:
-            way: Passage | None = await find_passage(endpoint, hop, destination.target, outgoing)
-        except TooLarge as error:
-            return None, Unreachable(str(error))  # which says nothing about the far end
-        except WireUnreachable as error:
-            self._services.health.tell(destination, hop, Evidence("miss", "call", str(error)), endpoint.now)
-            return None, Unreachable(str(error))
-        self._services.door.trust(hop.address)  # a gateway that we call may probe us, and be in no list
-        leg: Leg | None = None
-        outcome: Outcome = Unreachable("no way")
-        while way is not None:
-            record.address, record.size, record.remark = way.address, way.size, way.remark
-            leg, outcome = await self._ask(destination, way.taken_to(hop), way.flow, record)
-            # §18.1.1: a far end that takes the connection and resets it has no SIP over TCP
-            way = way.in_fragments(outcome.cause) if isinstance(outcome, Unreachable) else None
-        return leg, outcome
-
-    async def _ask(
-        self, destination: Destination, hop: Hop, flow: Flow, record: AttemptRecord
-    ) -> tuple[Leg, Outcome]:
-        """One INVITE, and those that answer a challenge to it."""
-        leg, outcome = await self._invite(destination, hop, flow, record)
-        credentials = self.quarry.credentials
-        if credentials is not None:
-            proof = Proof(credentials)
-            while self._proves(proof, leg, destination.uri):
-                # to the same address and connection: another server would not know the nonce
-                record.username = credentials.username
-                leg, outcome = await self._invite(destination, hop, flow, record, proof.fields, again=leg)
-        return leg, outcome
-
-    async def _invite(
-        self,
-        destination: Destination,
-        hop: Hop,
-        flow: Flow,
-        record: AttemptRecord,
-        authorization: tuple[tuple[str, str], ...] = (),
-        again: Leg | None = None,
-    ) -> tuple[Leg, Outcome]:
-        outgoing: OutgoingInvite = self.quarry.intent.invite(destination.uri, (*destination.route, *authorization))
-        leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
-        if self.quarry.trunk is not None:
-            leg.belongs_to(self.quarry.trunk)
-        leg.border = self.quarry.border
-        leg.session.credentials = self.quarry.credentials  # requests inside the dialog may be challenged too
-        record.call_id = leg.call_id
-        leg.on_progress = lambda response: self._on_progress(leg, response)
-        leg.on_late = lambda response: self._journal.late(record, response)
-        outcome: Outcome | None = None
-        try:
-            outcome = await self._outcome(leg, destination, hop)
-            self._journal.decided(leg.detour)
-            return leg, outcome
-        finally:
-            if leg.answer is None or outcome is None:
-                leg.hang_up()
-
-    async def _outcome(self, leg: Leg, destination: Destination, hop: Hop) -> Outcome:
-        """The two clocks: 4 s for any sign of life, then a while for the first ring. After that, the caller's."""
-        policy, endpoint = self.quarry.policy, self._services.endpoint
-        started = endpoint.now
-        lives = await leg.beyond(Stage.SILENT, policy.no_reply_timeout)
-        now = endpoint.now
-        self._services.health.tell(destination, hop, of_call(leg, round(now - started, 3)), now)
-        if not lives:
-            return Silence()
-        if not await leg.beyond(Stage.HEARD, policy.ring_no_progress_timeout):
-            return NoProgress()
-        await leg.beyond(Stage.RINGING)
-        return _final(leg)
-
-    def _proves(self, proof: Proof, leg: Leg, uri: SipUri) -> bool:
-        """Whether the leg was refused by a challenge that can be answered."""
-        response = leg.refusal.response if leg.refusal is not None else None
-        if response is None:
-            return False
-        return proof.takes(response, "INVITE", self.quarry.intent.invite(uri).uri, self._services.token())
 
     def _begin(self, destination: Destination, hop: Hop | None) -> AttemptRecord:
         quarry = self.quarry
@@ -362,14 +273,3 @@ def close_attempt(record: AttemptRecord, outcome: Outcome | None, now: float) ->
             record.outcome, record.reason = "unreachable", cause
         case _:
             record.outcome = "left"
-
-
-def _final(leg: Leg) -> Outcome:
-    if leg.answer is not None:
-        return FinalResponse(leg.answer.status, leg.answer.reason)
-    refusal = leg.refusal
-    response = refusal.response if refusal else None
-    if response is not None:
-        return FinalResponse(response.status, response.reason, response.retry_after)
-    cause = refusal.cause if refusal else "the leg ended"
-    return Silence() if cause == "timeout" else Unreachable(cause)
