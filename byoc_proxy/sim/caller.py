@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sim.manners import Deed, Manners
 from byoc_proxy.sim.party import Asked, Party, Stand
+from byoc_proxy.sim.words import uri_in
 from byoc_proxy.sip.digest_client import answer
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class CallPlan:
     offers: bool = True
     twin: bool = False
     cancels_after: float | None = None
+    headers: tuple[str, ...] = ()
     early: tuple[Deed, ...] = ()
     deeds: tuple[Deed, ...] = ()
     manners: Manners = Manners()
@@ -51,6 +53,7 @@ class Caller(Party):
         self._uri = self.target
         self._tries = 0
         self._leaves = False
+        self._heard: set[str] = set()  # the RSeq of what was said reliably
 
     def place(self) -> None:
         """Call."""
@@ -70,8 +73,20 @@ class Caller(Party):
         head = [line for line in data.partition(b"\r\n\r\n")[0].split(b"\r\n") if _of_cancel(line)]
         self.asks("CANCEL", invite.number, invite.branch, b"\r\n".join([*head, b"Content-Length: 0", b"", b""]))
 
+    def progressed(self, response: Response) -> None:
+        number = response.headers.get("rseq") or ""
+        if "100rel" not in (response.headers.get("require") or "") or number in self._heard:
+            return
+        self._heard.add(number)
+        if self.manners.acks_after is not None:  # who forgets the ACK forgets the PRACK too
+            rack = f"RAck: {number} {response.cseq[0]} INVITE"
+            uri = uri_in(response.headers.get("contact") or "")
+            self.ask("PRACK", b"", [rack], response.to_tag, uri)
+
     def replied(self, asked: Asked, response: Response | None) -> None:
-        if asked is not self._invited:
+        if asked.method == "CANCEL":
+            self.later(PATIENCE, self._forget)  # no final response may ever come of it (§9.1)
+        elif asked is not self._invited:
             super().replied(asked, response)
         elif response is None or response.status >= 300:
             self._refused(response)
@@ -84,6 +99,10 @@ class Caller(Party):
             else:
                 self.does(self.plan.deeds)
 
+    def _forget(self) -> None:
+        if self.stand is Stand.CALLING:
+            self.stop(Stand.OVER)
+
     def _refused(self, response: Response | None) -> None:
         self.final = response.status if response else 408
         self._tries += 1
@@ -95,7 +114,8 @@ class Caller(Party):
         self._invite(f"Proxy-Authorization: {value}")
 
     def _invite(self, *headers: str) -> None:
-        self._invited = self.ask("INVITE", self.sdp() if self.plan.offers else b"", headers)
+        body = self.sdp() if self.plan.offers else b""
+        self._invited = self.ask("INVITE", body, [*headers, *self.plan.headers])
         if self.plan.twin:
             branch = self._invited.branch.encode()
             self.send(self._invited.data.replace(branch, branch + b"-twin", 1))
@@ -103,4 +123,4 @@ class Caller(Party):
 
 def _of_cancel(line: bytes) -> bool:
     name = line.partition(b":")[0]
-    return name not in {b"Contact", b"Content-Type", b"Content-Length", b"Proxy-Authorization"}
+    return name in {b"Via", b"Max-Forwards", b"From", b"To", b"Call-ID", b"CSeq"} or line.startswith(b"CANCEL ")

@@ -79,6 +79,7 @@ def draw_call(chance: Random, index: int, spread: float) -> CallPlan:
         offers=chance.random() < 0.85,
         twin=chance.random() < 0.03,
         cancels_after=_moment(chance) if chance.random() < 0.2 else None,
+        headers=_extensions(chance),
         early=_early(chance),
         deeds=deeds,
         manners=_manners(chance),
@@ -116,7 +117,9 @@ def _before(chance: Random) -> list[Line]:
     lines = [Line(chance.choice(_SOON), 100)] if chance.random() < 0.7 else []
     if chance.random() < 0.7:
         status = chance.choice((180, 180, 180, 181, 182, 183, 199))
-        lines.append(Line(chance.choice((*_SOON, 4.0, 12.0)), status, sdp=status == 183 or chance.random() < 0.1))
+        described = status == 183 or chance.random() < 0.1
+        reliable = chance.random() < 0.15
+        lines.append(Line(chance.choice((*_SOON, 4.0, 12.0)), status, described, reliable=reliable))
         if chance.random() < 0.2:
             lines.append(Line(chance.choice(_SOON), chance.choice((180, 183)), True, fork=chance.random() < 0.5))
     return lines
@@ -151,6 +154,17 @@ def _deeds(chance: Random, hangs_up: float) -> tuple[Deed, ...]:
     if chance.random() < hangs_up:
         deeds.append(Deed(_moment(chance), "hang up"))
     return tuple(deeds)
+
+
+def _extensions(chance: Random) -> tuple[str, ...]:
+    """Reliable provisional responses (RFC 3262) and session timers (RFC 4028), supported or required."""
+    kind = chance.random()
+    if kind < 0.15:
+        return (f"{chance.choice(('Supported', 'Require'))}: 100rel",)
+    if kind < 0.25:
+        refresher = chance.choice(("", ";refresher=uac", ";refresher=uas"))
+        return ("Supported: timer, 100rel", f"Session-Expires: {chance.choice((30, 90, 120))}{refresher}")
+    return ()
 
 
 def _early(chance: Random) -> tuple[Deed, ...]:

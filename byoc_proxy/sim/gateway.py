@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.sim.party import Asked, Party, Stand
 from byoc_proxy.sim.peer import Peer
+from byoc_proxy.sim.repeater import Repeater
 from byoc_proxy.sim.words import uri_in
 from byoc_proxy.sip.message import Request, Response
 
@@ -31,6 +32,8 @@ class Callee(Party):
         self._part = part
         self._up: set[str] = set()  # the tags of the branches that answered
         self._refused = False
+        self._rseq = 0
+        self._unpracked: dict[str, Repeater] = {}  # what was said reliably (RFC 3262), by RSeq
 
     def plays(self, number: int = 0) -> None:
         """The lines of its part from that one on."""
@@ -42,7 +45,11 @@ class Callee(Party):
         if self._refused or (self.stand is Stand.OVER) or (self._up and line.status < 200):
             return
         tag = f"{self.tag}-fork" if line.fork else self.tag
-        self.say(self.invite, line.status, self.sdp() if line.sdp else b"", line.headers, tag)
+        body = self.sdp() if line.sdp else b""
+        if line.reliable and self.invite.lists("supported", "100rel"):
+            self._say_reliably(line.status, body)
+        else:
+            self.say(self.invite, line.status, body, line.headers, tag)
         if line.status >= 300:
             self._refuse()
         elif line.status >= 200:
@@ -51,6 +58,24 @@ class Callee(Party):
         elif line.status > 100:
             self.stand = Stand.RINGING
         self.plays(number + 1)
+
+    def _say_reliably(self, status: int, body: bytes) -> None:
+        """Until its PRACK comes (RFC 3262 §3)."""
+        self._rseq += 1
+        number = str(self._rseq)
+        self.say(self.invite, status, body, ["Require: 100rel", f"RSeq: {number}"])
+        data = self.last_said(self.invite)
+        self._unpracked[number] = Repeater(lambda: self.send(data), lambda: None)
+
+    def acknowledged(self, request: Request) -> None:
+        repeater = self._unpracked.pop((request.headers.get("rack") or "").partition(" ")[0], None)
+        if repeater is not None:
+            repeater.stop()
+
+    def stop(self, stand: Stand) -> None:
+        super().stop(stand)
+        for repeater in self._unpracked.values():
+            repeater.stop()
 
     def cancelled(self) -> None:
         if self.manners.obeys_cancel and not self._up and not self._refused:
@@ -83,6 +108,8 @@ class Callee(Party):
             self.tag, self.stand = min(self._up), Stand.TALKING
 
     def _refuse(self) -> None:
+        for repeater in self._unpracked.values():
+            repeater.stop()
         self._refused = True
         self.stand = Stand.OVER
 

@@ -44,12 +44,16 @@ class Manners:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A response of a called peer, so many seconds after the one before. `fork`: another branch says it."""
+    """A response of a called peer, so many seconds after the one before.
+
+    `fork`: another branch says it. `reliable`: with RFC 3262, where the caller supports that.
+    """
 
     after: float
     status: int
     sdp: bool = False
     fork: bool = False
+    reliable: bool = False
     headers: tuple[str, ...] = ()
 
 

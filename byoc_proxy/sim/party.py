@@ -80,6 +80,12 @@ class Party:
         elif response is None or response.status in _LOST:
             self.hang_up() if asked.method == "INVITE" else None
 
+    def progressed(self, response: Response) -> None:
+        """A provisional response to our INVITE."""
+
+    def acknowledged(self, request: Request) -> None:
+        """Their PRACK came (RFC 3262)."""
+
     def cancelled(self) -> None:
         """Their CANCEL came."""
 
@@ -120,6 +126,7 @@ class Party:
         if response.status < 200:
             if asked.method == "INVITE":
                 asked.repeater.stop()
+                self.progressed(response)
             return
         asked.repeater.stop()
         if asked.method == "INVITE":
@@ -159,6 +166,9 @@ class Party:
             case "CANCEL":
                 self.say(request, 200)
                 self.cancelled()
+            case "PRACK":
+                self.say(request, 200)
+                self.acknowledged(request)
             case "INVITE":
                 self._reinvited(request)
             case _:
@@ -191,16 +201,22 @@ class Party:
                 repeats=status < 300 or self.transport == "UDP",
             )
 
+    def last_said(self, request: Request) -> bytes:
+        """The last response to a request."""
+        return self._said[(request.via.branch or "", request.method)]
+
     def _unheard(self, key: tuple[int, str], status: int) -> None:
         del self._unacked[key]
         if status < 300:
             self.unheard(key[1])
 
-    def ask(self, method: str, body: bytes = b"", headers: Sequence[str] = (), to_tag: str = "") -> Asked:
-        """A request of ours, with the next CSeq."""
+    def ask(
+        self, method: str, body: bytes = b"", headers: Sequence[str] = (), to_tag: str = "", uri: str = ""
+    ) -> Asked:
+        """A request of ours, with the next CSeq, to the far end's Contact or to `uri`."""
         self._cseq += 1
         number, branch = self._cseq, self.peer.branch()
-        data = self._written(method, number, branch, to_tag or self.remote_tag, body, headers)
+        data = self._written(method, number, branch, to_tag or self.remote_tag, body, headers, uri)
         return self.asks(method, number, branch, data, bare=not body)
 
     def asks(self, method: str, number: int, branch: str, data: bytes, *, bare: bool = False) -> Asked:
@@ -233,12 +249,16 @@ class Party:
                 self.vanish()
             case "restart":
                 self.peer.restart()
-            case "repeat":  # on UDP: a stream loses nothing, so what comes twice is two requests
-                for asked in [each for each in self._asked.values() if not each.done and self.transport == "UDP"]:
-                    self.send(asked.data)
+            case "repeat":
+                if self.transport == "UDP":  # a stream loses nothing: what comes twice on it is two requests
+                    self._repeat()
             case _:
                 if self.stand is Stand.TALKING:
                     self._do_inside(verb)
+
+    def _repeat(self) -> None:
+        for asked in [each for each in self._asked.values() if not each.done and each.repeater.is_due]:
+            self.send(asked.data)
 
     def _do_inside(self, verb: Verb) -> None:
         match verb:
@@ -300,10 +320,11 @@ class Party:
         to_tag: str,
         body: bytes = b"",
         headers: Sequence[str] = (),
+        uri: str = "",
     ) -> bytes:
         host, port = self.peer.address
         lines = [
-            f"{method} {self.target} SIP/2.0",
+            f"{method} {uri or self.target} SIP/2.0",
             f"Via: SIP/2.0/{self.transport} {host}:{port};branch={branch};rport",
             "Max-Forwards: 70",
             f"From: {self.local};tag={self.tag}",

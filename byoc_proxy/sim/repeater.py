@@ -39,6 +39,11 @@ class Repeater:
         self._timer: asyncio.TimerHandle | None = None
         self._arm()
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the transaction can still be there, at either end."""
+        return self._loop.time() < self._ends_at
+
     def stop(self) -> None:
         """It was heard."""
         if self._timer is not None:

@@ -179,6 +179,14 @@ class UacSession(Session):
             early.dialog.routing = self.routing
         return early.dialog
 
+    def _dialog_of(self, response: Response) -> Dialog:
+        """The dialog that a 2xx makes: the early one of its branch where there is one (§12.1.2)."""
+        early = self._early.get(response.to_tag)
+        if early is None or early.dialog is None:
+            return Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
+        early.dialog.confirm(response)
+        return early.dialog
+
     def on_no_response(self, transaction: ClientTransaction, cause: str, now: float) -> None:
         if transaction is self.invite:
             # a transaction that goes on waits for what may come over a new connection (§18.2.2)
@@ -188,7 +196,7 @@ class UacSession(Session):
 
     def _end_fork(self, response: Response, now: float) -> None:
         """Another branch answered: the first is the call."""
-        fork = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
+        fork = self._dialog_of(response)
         first = response.to_tag not in self._forks
         self._forks |= {response.to_tag}
         end_fork(self.stack, fork, response.cseq[0], self, now, bye=first, credentials=self.proven())
@@ -263,16 +271,14 @@ class UacSession(Session):
 
     def make_dialog(self, response: Response, now: float) -> None:
         early = self._early.get(response.to_tag)
+        dialog = self._dialog_of(response)
         said = response.sdp
-        if early is not None and early.dialog is not None:
-            if early.dialog is not self.dialog:
-                said = said or early.sdp  # another branch spoke last, and this one is the call
-            self.dialog = early.dialog
-            self.dialog.confirm(response)
-        else:
-            self.dialog = Dialog.of_uac(self.invite.request, response, self.contact, self.flow)
+        if early is not None and early.dialog is dialog and dialog is not self.dialog:
+            said = said or early.sdp  # another branch spoke last, and this one is the call
+        self.dialog = dialog
         self.route(self.routing)
-        self._early.clear()
+        # a branch that got a PRACK and answers second is ended in the numbers of its own dialog
+        self._early = {tag: early for tag, early in self._early.items() if early.dialog is not None}
         self.invite.request.shed()  # never sent again
         self.exchange.concluded(said)
 
