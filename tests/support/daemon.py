@@ -127,6 +127,10 @@ class Daemon:
         pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
+    def kept_waiting(self) -> float:
+        """Seconds in which it could have run and something else had the processor (Linux: schedstat)."""
+        return int(Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+
     def descriptors(self) -> list[str]:
         """What its open file descriptors are, such as `socket:[1234]`."""
         return [os.readlink(link) for link in os.scandir(f"/proc/{self.pid}/fd")]
