@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.transfer import translated
 from byoc_proxy.sip.inspection import allow
+from byoc_proxy.trunk.verdicts import status_for_other_leg
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +110,8 @@ class Bridge:
                 return
             if bare and 200 <= response.status < 300:
                 here.on_acked = lambda ack: _pass_answer(ack, here, there)
-            here.reply(event.transaction, response.status, response.sdp if response.status < 300 else b"")
+            status, _ = _answer(response)
+            here.reply(event.transaction, status, response.sdp if status < 300 else b"")
 
         there.offer(event.request.sdp, answered)
 
@@ -131,7 +133,7 @@ def _answer(response: Response | None) -> tuple[int, bytes]:
     """
     if response is None or response.status in {408, 481}:
         return 504, b""
-    return response.status, response.body if response.status < 300 else b""
+    return status_for_other_leg(response.status), response.body if response.status < 300 else b""
 
 
 def _crossing(message: Request | Response, leg: Leg) -> Fields:

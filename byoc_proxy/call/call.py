@@ -16,7 +16,14 @@ from byoc_proxy.call.dialling import CannotDial, Dialling
 from byoc_proxy.call.hunt import Hunt
 from byoc_proxy.call.journal import Journal
 from byoc_proxy.sip.sdp import SdpError, held_answer, held_offer
-from byoc_proxy.trunk.verdicts import FinalResponse, Outcome, RingTimeout, dial_status, failure
+from byoc_proxy.trunk.verdicts import (
+    FinalResponse,
+    Outcome,
+    RingTimeout,
+    dial_status,
+    failure,
+    status_for_other_leg,
+)
 from byoc_proxy.twiml.interpreter import DialOutcome, Entry, Fetched, FetchFailed, ScriptRequest
 from byoc_proxy.twiml.interpreter import run as run_script
 from byoc_proxy.twiml.verbs import Number, Sip
@@ -355,8 +362,10 @@ class Call:
 
     def _refuse(self, final: FinalResponse, error: str = "") -> None:
         text = "".join(char if char.isprintable() else " " for char in error)
-        self.journal.refused(final.status)
-        self.leg.refuse(final.status, final.reason or None, ((ERROR_HEADER, text),) if text else ())
+        status = status_for_other_leg(final.status)
+        reason = final.reason if status == final.status else ""
+        self.journal.refused(status)
+        self.leg.refuse(status, reason or None, ((ERROR_HEADER, text),) if text else ())
 
     def _answer_and_end(self) -> None:
         address = self.leg.session.flow.sent_by.rpartition(":")[0].strip("[]")

@@ -46,7 +46,7 @@ class NumberFormat:
 
     def apply(self, text: str) -> str:
         """`text` in this format; separators go from a number, everything else passes as it is."""
-        if self == AS_IT_IS:
+        if self is AS_IT_IS or self == AS_IT_IS:
             return text
         number = text.translate(_VISUAL)
         if _NUMBER.fullmatch(number) is None:

@@ -244,6 +244,17 @@ def failure(outcomes: Sequence[Outcome]) -> FinalResponse:
     return FinalResponse(408, "Request Timeout")
 
 
+def status_for_other_leg(status: int) -> int:
+    """What one far end is told when the other one has answered with `status`.
+
+    A challenge and a redirection are for us, who were asked; without their headers, which must not cross, they
+    would mean nothing (RFC 3261 §21.3, §21.4.2, §21.4.8).
+    """
+    if status in (401, 407):
+        return 403
+    return 480 if 300 <= status < 400 else status
+
+
 _STATUS_BY_CODE: Final[dict[int, DialStatus]] = {
     486: "busy",
     600: "busy",

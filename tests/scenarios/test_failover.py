@@ -435,7 +435,9 @@ async def test_when_every_address_rests_all_are_tried(scene: Scene) -> None:
     [
         ((500, 480), 480),
         ((408, 502), 502),
-        ((401, 500), 401),
+        ((401, 500), 403),  # the challenge was ours to answer, and its header must not cross
+        ((407, 407), 403),
+        ((302, 302), 480),
         ((480, 403), 480),
         ((302, 500), 500),
     ],

@@ -352,7 +352,7 @@ async def test_a_second_challenge_is_not_answered(scene: Scene) -> None:
         await there.receives("ACK")
         if there.invite.cseq[0] == 1:
             await there.receives("INVITE")
-    await call.hears(401)
+    await call.hears(403)
     assert Ha1.of("bob", "b", "Pass-of-Bob-1").md5 not in str(scene.logged)
 
 
