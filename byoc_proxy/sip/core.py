@@ -289,10 +289,12 @@ class UserAgentCore:
         A next hop that is a name is reached where the far end was last heard from: it has just spoken from there.
         """
         flow, hop = dialog.flow, dialog.next_hop
-        if flow.reliable or hop is None or not is_numeric(hop.host) or dialog.goes_to_source:
+        if flow.reliable or hop is None:
             return flow
         remote = (hop.host, hop.port or 5060)
-        return flow if remote == flow.remote else flow._replace(remote=remote)
+        if remote == flow.remote or not is_numeric(hop.host) or dialog.goes_to_source:
+            return flow
+        return flow._replace(remote=remote)
 
     def forget(self, session: Session) -> None:
         self.sessions.pop((session.call_id, session.local_tag), None)

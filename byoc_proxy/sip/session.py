@@ -109,7 +109,7 @@ class Session(Asking):
         if not dialog.in_order(request):
             transaction.respond(reply_to(request, 500), now)  # §12.2.2
             return
-        if transaction.flow.reliable or dialog.goes_to_source:
+        if transaction.flow != dialog.flow and (transaction.flow.reliable or dialog.goes_to_source):
             # a stream that lives is better than one we would open, and a NAT may have moved its far end
             self.flow = dialog.flow = transaction.flow
         refusal = inspect_inside(request)
