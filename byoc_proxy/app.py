@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from enum import StrEnum
 
-    from byoc_proxy.call.services import Resolver as CallResolver
     from byoc_proxy.config.load import Loaded
+    from byoc_proxy.net.whereabouts import Resolver as CallResolver
     from byoc_proxy.sip.outputs import Dropped
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.trunk.health import Watch, WatchedTarget
@@ -89,7 +89,7 @@ class Node:
         door = Door(self.directories, strangers, self.gauge, self.rejections, now, world.log)
         screen = Screen(self.directories, digest, self.switchboard, door, world.wall, self.rejections, world.log)
         core = UserAgentCore(lambda: NODE + world.hex_digits()[:20], screen, door)
-        self.endpoint = Endpoint(core, self._dropped)
+        self.endpoint = Endpoint(core, self._dropped, world.resolver)
         self.listeners = Listeners(self.endpoint, self.gauge.watch, world.log)
         self._patience: asyncio.Timeout | None = None  # how long `stop` waits, while it does
         webhooks = Webhooks(

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from byoc_proxy.call.services import Resolver as CallResolver
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.config.settings import Settings
     from byoc_proxy.health import Page
+    from byoc_proxy.net.whereabouts import Resolver as CallResolver
 
 PULSE: Final = 5.0  # seconds: to within so much it is known how long an interrupted call lasted
 

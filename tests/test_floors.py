@@ -65,6 +65,7 @@ TYPES_ONLY = frozenset({"_typeshed"})  # known to type checkers, never imported 
 # Owners of tasks form a tree; these start a task that is not the child of a TaskGroup in the same function.
 MAY_CREATE_TASKS = {
     "byoc_proxy/net/dns.py": "one query is shared by all who wait for it",
+    "byoc_proxy/net/whereabouts.py": "a name is looked up while the call goes on",
     "byoc_proxy/net/stream.py": "a connection attempt is shared by all who send through it",
     "byoc_proxy/call/prober.py": "a target is asked until a reload removes it",
     "byoc_proxy/call/switchboard.py": "a call outlives the datagram that began it",

@@ -3,6 +3,7 @@
 import pytest
 
 from byoc_proxy.sim.network import Carried
+from byoc_proxy.sim.zone import Zone
 from tests.support.leaks import leaks
 from tests.support.wires import request
 
@@ -33,7 +34,7 @@ def test_what_belongs_to_another_peer_or_to_a_private_network_is_a_leak(header: 
     onward = request(
         "INVITE", header, call_id="outer", from_tag="ours", branch="z9hG4bKours", via="SIP/2.0/UDP 192.0.2.1"
     )
-    found = leaks([CALLER, message("192.0.2.1", "198.51.100.1", onward)], PROXY)
+    found = leaks([CALLER, message("192.0.2.1", "198.51.100.1", onward)], PROXY, Zone())
     assert any(line.startswith(f"{secret} to 198.51.100.1") for line in found)
 
 
@@ -41,4 +42,4 @@ def test_a_peer_may_hear_what_it_said_itself_and_at_the_place_that_it_named() ->
     back = request("BYE", call_id="inner-call", from_tag="ours", to_tag="inner-tag", via="SIP/2.0/UDP 192.0.2.1")
     behind = CALLER.data.replace(b"sbc@203.0.113.8:5070", b"sbc@10.1.2.3")
     log = [message("203.0.113.8", "192.0.2.1", behind), message("192.0.2.1", "10.1.2.3", back)]
-    assert leaks(log, PROXY) == []
+    assert leaks(log, PROXY, Zone()) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -11,18 +11,11 @@ if TYPE_CHECKING:
     from byoc_proxy.call.door import Door
     from byoc_proxy.call.lines import Lines
     from byoc_proxy.net.endpoint import Endpoint
-    from byoc_proxy.sip.locate import Hop
-    from byoc_proxy.sip.uri import SipUri
+    from byoc_proxy.net.whereabouts import Resolver
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.trunk.directory import Directories
     from byoc_proxy.trunk.health import Watchlist
     from byoc_proxy.webhook.client import Webhooks
-
-
-class Resolver(Protocol):
-    """Turns a URI into hops (RFC 3263); raises `sip.locate.NotLocated`."""
-
-    async def locate(self, uri: SipUri) -> list[Hop]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from byoc_proxy.net.whereabouts import Whereabouts
 from byoc_proxy.net.wire import Unreachable, Wire
 from byoc_proxy.sip.flow import Flow
-from byoc_proxy.sip.outputs import Dropped, Invited, Over, Send
+from byoc_proxy.sip.outputs import Answered, Dropped, Invited, Over, Replied, Requested, Send
 from byoc_proxy.sip.uri import bracketed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from byoc_proxy.net.whereabouts import Resolver
     from byoc_proxy.sip.core import UserAgentCore
     from byoc_proxy.sip.flow import Address, TlsTerms
     from byoc_proxy.sip.locate import Hop
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.session import Session
     from byoc_proxy.sip.transaction import ClientTransaction
     from byoc_proxy.sip.uac import Outgoing, OutgoingInvite, UacSession
+
+
+_MOVING: Final = (Invited, Answered, Requested, Replied)  # what may bring a new Contact
 
 
 class _Question:
@@ -42,8 +47,12 @@ class _Question:
 class Endpoint:
     """The core, its wires and its clock. `on_invited` hears of every session that the screen let in."""
 
-    def __init__(self, core: UserAgentCore, on_dropped: Callable[[Dropped], None]) -> None:
+    def __init__(
+        self, core: UserAgentCore, on_dropped: Callable[[Dropped], None], resolver: Resolver | None = None
+    ) -> None:
+        """Without `resolver`, far ends that name themselves are reached where they were last heard from."""
         self.core = core
+        self._whereabouts = Whereabouts(resolver) if resolver is not None else None
         core.stream_beside = self._stream_beside
         self.wires: list[Wire] = []
         self.on_invited: Callable[[Invited], None] | None = None
@@ -165,6 +174,8 @@ class Endpoint:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._whereabouts is not None:
+            await self._whereabouts.stop()
         for wire in self.wires:
             await wire.close()
 
@@ -172,6 +183,8 @@ class Endpoint:
 
     def _hand_out(self, event: Event) -> None:
         session = event.session
+        if self._whereabouts is not None and isinstance(event, _MOVING) and session.dialog is not None:
+            self._whereabouts.seek(session.dialog)
         if isinstance(event, Invited):
             if self.on_invited is not None:
                 self.on_invited(event)

@@ -286,13 +286,13 @@ class UserAgentCore:
     def flow_for(self, dialog: Dialog) -> Flow:
         """Where an in-dialog request goes (§12.2.1.1): the live stream, or the next hop's address on UDP.
 
-        A next hop that is a name is reached where the far end was last heard from: it has just spoken from there.
+        Until a next hop that is a name has been looked up, the far end is reached where it was last heard from.
         """
         flow, hop = dialog.flow, dialog.next_hop
         if flow.reliable or hop is None:
             return flow
-        remote = (hop.host, hop.port or 5060)
-        if remote == flow.remote or not is_numeric(hop.host) or dialog.goes_to_source:
+        remote = dialog.located or (hop.host, hop.port or 5060)
+        if remote == flow.remote or not is_numeric(remote[0]) or dialog.goes_to_source:
             return flow
         return flow._replace(remote=remote)
 

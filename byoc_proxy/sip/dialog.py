@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from byoc_proxy.sip.addresses import is_private
+from byoc_proxy.sip.addresses import is_numeric, is_private
 from byoc_proxy.sip.headers import Headers
 from byoc_proxy.sip.message import Request
 from byoc_proxy.sip.uri import NameAddr, SipUri, UriError
@@ -15,7 +15,7 @@ from byoc_proxy.sip.uri import NameAddr, SipUri, UriError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from byoc_proxy.sip.flow import Flow
+    from byoc_proxy.sip.flow import Address, Flow
     from byoc_proxy.sip.message import Response
 
 
@@ -37,7 +37,9 @@ class Dialog:
         "call_id",
         "contact",
         "flow",
+        "_is_sought",
         "_next_hop",
+        "located",
         "local",
         "local_cseq",
         "local_tag",
@@ -59,6 +61,8 @@ class Dialog:
         self.remote_cseq = -1
         self.remote_target = ""
         self._next_hop: SipUri | None = None
+        self._is_sought = False
+        self.located: Address | None = None  # of a next hop that is a name
         self.route_set: list[str] = []
         self.contact = ""
         self.routing: Routing = "auto"
@@ -93,14 +97,17 @@ class Dialog:
         """The 2xx of an early dialog came: the route set is computed again (§13.2.2.4)."""
         self.remote = response.headers.get("to") or self.remote
         self.route_set = response.listed("record-route")[::-1]
+        self._lose()
         self.refresh_target(response)
 
     def refresh_target(self, message: Request | Response) -> None:
         """A target refresh request or its 2xx moves the remote target (§12.2)."""
         contact = message.contact
-        self._next_hop = None
         if contact is not None:
-            self.remote_target = str(contact.without_headers())
+            target = str(contact.without_headers())
+            if target != self.remote_target:
+                self.remote_target = target
+                self._lose()
         elif not self.remote_target:
             # RFC 2543 peers and broken ones send no Contact; the From address is all that is left
             self.remote_target = _address(message.headers.get("from") or "")
@@ -155,6 +162,23 @@ class Dialog:
                 return None
         return self._next_hop
 
+    def take_name(self) -> SipUri | None:
+        """The next hop when it is a name that has to be looked up, said once. A stream needs no address."""
+        hop = self.next_hop
+        if self._is_sought or hop is None or self.flow.reliable or is_numeric(hop.host):
+            return None
+        self._is_sought = True
+        return hop
+
+    def found(self, hop: SipUri, place: Address) -> None:
+        """The name has been looked up; nothing happens when the dialog has moved on meanwhile."""
+        if hop is self._next_hop:
+            self.located = place
+
+    def _lose(self) -> None:
+        self._next_hop = self.located = None
+        self._is_sought = False
+
     @property
     def goes_to_source(self) -> bool:
         """Whether in-dialog requests go to where the far end was heard from, whatever it says of itself.
@@ -165,7 +189,8 @@ class Dialog:
         if self.routing != "auto":
             return self.routing == "source"
         hop = self.next_hop
-        return hop is not None and is_private(hop.host) and not is_private(self.flow.remote[0])
+        host = self.located[0] if self.located is not None else hop.host if hop is not None else ""
+        return is_private(host) and not is_private(self.flow.remote[0])
 
     def _target_and_routes(self) -> tuple[str, list[str]]:
         if not self.route_set:

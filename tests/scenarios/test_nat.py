@@ -4,7 +4,8 @@ import pytest
 
 from byoc_proxy.daemon import warn_of_names
 from byoc_proxy.sip.flow import Address
-from tests.support.build import ANSWER, Carrier, CarrierCall, Scene
+from byoc_proxy.sip.locate import Srv
+from tests.support.build import ANSWER, OFFER, Carrier, CarrierCall, Scene
 
 TWO_ADDRESSES = """
 listeners:
@@ -151,6 +152,68 @@ async def test_no_response_follows_the_via_of_a_caller_behind_a_nat(scene: Scene
     assert {each.destination for each in scene.network.log if each.source[0] == "192.0.2.1"} == {
         ("203.0.113.9", 5060)
     }
+
+
+# --- far ends that name themselves -------------------------------------------------------------------------
+
+NAMED = "<sip:sbc@sbc.carrier.test>"
+
+
+async def ended_by_the_callee(scene: Scene, *headers: str, contact: str = NAMED) -> list[Address]:
+    """A call from 203.0.113.9 is up, and the callee hangs up: where the BYE to the caller goes."""
+    scene.starts()
+    call = hidden(scene, "203.0.113.9", contact).calls(headers=list(headers))
+    there = await up(scene, call, scene.first)
+    there.hangs_up()
+    await scene.settled()
+    return sent_to(scene, "BYE")[:1]
+
+
+async def test_a_named_contact_is_looked_up(scene: Scene) -> None:
+    scene.zone.host("sbc.carrier.test", "203.0.113.70")
+    assert await ended_by_the_callee(scene) == [("203.0.113.70", 5060)]
+
+
+async def test_a_named_contact_is_found_by_its_service_records(scene: Scene) -> None:
+    scene.zone.service("_sip._udp.sbc.carrier.test", Srv(1, 1, 5099, "in.carrier.test"))
+    scene.zone.host("in.carrier.test", "203.0.113.70")
+    assert await ended_by_the_callee(scene) == [("203.0.113.70", 5099)]
+
+
+async def test_of_several_addresses_the_one_is_kept_that_the_call_came_from(scene: Scene) -> None:
+    scene.zone.host("sbc.carrier.test", "203.0.113.70", "203.0.113.9")
+    assert await ended_by_the_callee(scene) == [("203.0.113.9", 5060)]
+
+
+async def test_a_named_route_is_looked_up_and_not_the_contact_behind_it(scene: Scene) -> None:
+    scene.zone.host("sbc.carrier.test", "203.0.113.70").host("proxy.carrier.test", "203.0.113.71")
+    routes = await ended_by_the_callee(scene, "Record-Route: <sip:proxy.carrier.test;lr>")
+    assert routes == [("203.0.113.71", 5060)]
+
+
+@pytest.mark.parametrize("address", ["", "10.1.2.3"], ids=["no address", "a private one"])
+async def test_a_name_that_leads_nowhere_leaves_the_far_end_where_it_was(scene: Scene, address: str) -> None:
+    scene.zone.host("sbc.carrier.test", *filter(None, [address]))
+    assert await ended_by_the_callee(scene) == [("203.0.113.9", 5060)]
+
+
+async def test_a_contact_that_moves_is_looked_up_anew(scene: Scene) -> None:
+    scene.zone.host("sbc.carrier.test", "203.0.113.70").host("other.carrier.test", "203.0.113.72")
+    scene.starts()
+    carrier = hidden(scene, "203.0.113.9", NAMED)
+    call = carrier.calls()
+    there = await up(scene, call, scene.first)
+    carrier.contact = "<sip:sbc@other.carrier.test>"
+    call.reinvites(OFFER)
+    await there.receives("INVITE")
+    there.answers()
+    await there.receives("ACK")
+    await call.hears(200)
+    call.acks()
+    await scene.settled()
+    there.hangs_up()
+    await scene.settled()
+    assert sent_to(scene, "BYE")[:1] == [("203.0.113.72", 5060)]
 
 
 # --- what the proxy says of itself -------------------------------------------------------------------------

@@ -188,7 +188,7 @@ class Scene:
 
     def leaks(self) -> list[str]:
         """What one far end could learn of another from the heads of all messages that the proxy sent."""
-        return leaks(self.network.log, {wire.local[0] for wire in self.wires})
+        return leaks(self.network.log, {wire.local[0] for wire in self.wires}, self.zone)
 
     def leftovers(self) -> list[str]:
         """What the proxy still keeps, and what went wrong unseen."""

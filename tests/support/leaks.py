@@ -9,16 +9,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from byoc_proxy.sim.network import Carried
+from byoc_proxy.sim.zone import Zone
 from byoc_proxy.sip.addresses import is_private
 from byoc_proxy.sip.headers import HeaderError
+from byoc_proxy.sip.locate import Query, Srv
 from byoc_proxy.sip.message import Request, Response
 from byoc_proxy.sip.parser import ParseError, parse_datagram
+from byoc_proxy.sip.uri import NameAddr, SipUri, UriError
 
 _ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 
 
-def leaks(log: Iterable[Carried], ours: set[str]) -> list[str]:
-    """One line for each; `ours` are the addresses of the proxy. Where a Contact leads is its sender's own place."""
+def leaks(log: Iterable[Carried], ours: set[str], zone: Zone) -> list[str]:
+    """One line for each; `ours` are the addresses of the proxy. Where a Contact or a Record-Route leads, by way of
+    the names in `zone`, is its sender's own place.
+    """
     told: defaultdict[str, str] = defaultdict(str)  # all that a peer has said so far
     secrets: defaultdict[str, set[str]] = defaultdict(set)
     owner: dict[str, str] = {}  # of an address that a peer named as its own
@@ -29,7 +34,8 @@ def leaks(log: Iterable[Carried], ours: set[str]) -> list[str]:
         if source not in ours:
             told[source] += head
             secrets[source] |= {source, *_identifiers(each.data)} - {""}
-            owner |= {address: source for address in _contact(each.data) if address not in told}
+            places = (place for host in _own_hosts(each.data) for place in _places(host, zone))
+            owner |= {place: source for place in places if place not in told}
         elif destination not in ours:
             peer = owner.get(destination, destination)
             others = {secret for name, names in secrets.items() if name != peer for secret in names}
@@ -43,15 +49,28 @@ def leaks(log: Iterable[Carried], ours: set[str]) -> list[str]:
     return found
 
 
-def _contact(data: bytes) -> Iterator[str]:
-    """The host of a Contact that says where its sender is; that of a redirection says where somebody else is."""
+def _own_hosts(data: bytes) -> Iterator[str]:
+    """The hosts by which a sender says where it is; those of a redirection say where somebody else is."""
     try:
         message = parse_datagram(data)
-        contact = message.contact
-    except (ParseError, HeaderError):
+        if isinstance(message, Response) and message.status >= 300:
+            return
+        for value in (*message.listed("contact"), *message.listed("record-route")):
+            uri = NameAddr.parse(value).uri
+            if isinstance(uri, SipUri):
+                yield uri.host
+    except (ParseError, HeaderError, UriError):
         return
-    if contact is not None and not (isinstance(message, Response) and message.status >= 300):
-        yield contact.host
+
+
+def _places(host: str, zone: Zone) -> Iterator[str]:
+    yield host
+    for record in zone.answer(Query(f"_sip._udp.{host}", "SRV")):
+        if isinstance(record, Srv):
+            yield from _places(record.target, zone)
+    for record in (*zone.answer(Query(host, "A")), *zone.answer(Query(host, "AAAA"))):
+        if isinstance(record, str):
+            yield record
 
 
 def _identifiers(data: bytes) -> Iterator[str]:
