@@ -201,7 +201,9 @@ class Leg:
         self._await_reply(self.session.transact(method, body, self._endpoint.now, headers), done)
 
     def reply(self, transaction: ServerTransaction, status: int, body: bytes = b"", headers: Fields = ()) -> None:
-        """Answer an in-dialog request of the far end."""
+        """Answer an in-dialog request of the far end. What it describes counts once we have agreed to it."""
+        if 200 <= status < 300:
+            self._learn(transaction.request)
         self.session.reply(transaction, status, body, self._endpoint.now, headers)
         self._endpoint.flush()
 
@@ -289,7 +291,6 @@ class Leg:
             _tell(self.on_progress, response)
 
     def _requested(self, event: Requested) -> None:
-        self._learn(event.request)
         if event.request.method == "OPTIONS":
             self.reply(
                 event.transaction, 200, b"", CAPABILITIES

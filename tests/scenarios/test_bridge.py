@@ -484,3 +484,19 @@ async def test_of_a_multipart_invite_the_callee_gets_the_session_description_alo
     assert there.invite.content_type == "application/sdp"
     call.hangs_up()
     await there.receives("BYE")
+
+
+async def test_an_offer_that_was_refused_is_not_what_the_next_callee_is_offered(scene: Scene) -> None:
+    scene.starts(twiml="<Response><Dial>+14158675309</Dial><Dial>+14158675310</Dial></Response>")
+    call, there = await scene.talking()
+    call.reinvites(sdp("203.0.113.8", 5550))
+    await there.receives("INVITE")
+    there.refuses(488)
+    await there.receives("ACK")
+    await call.hears(488)
+    there.hangs_up()
+    await there.hears(200, "BYE")
+    second = await scene.first.invited()
+    assert second.invite.body == OFFER
+    second.refuses(486)
+    await call.receives("BYE")
