@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from byoc_proxy.sip.core import Answer, Ignore
+from byoc_proxy.sip.screening import Answer, Ignore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from byoc_proxy.sip.core import Answer
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request
+    from byoc_proxy.sip.screening import Answer
 
 MOST: Final = 10_000
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from byoc_proxy.call.lines import Full
 from byoc_proxy.call.refusals import Refusals
-from byoc_proxy.sip.core import Accept, Answer, Ignore
 from byoc_proxy.sip.flow import contact_of
 from byoc_proxy.sip.inspection import CAPABILITIES, inspect
 from byoc_proxy.sip.refresh import least, too_brief
+from byoc_proxy.sip.screening import Accept, Answer, Ignore
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure
 from byoc_proxy.sip.uri import SipUri, UriError, bracketed
 from byoc_proxy.trunk.admission import BAD_CREDENTIALS, Admit, Arrival, Challenge, Drop, Refuse, admit

@@ -15,10 +15,11 @@ from byoc_proxy.call.leg import Leg, Stage
 from byoc_proxy.demo.places import PROXY_NAME, spelt
 from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.net.udp import UdpListener
-from byoc_proxy.sip.core import Accept, Answer, UserAgentCore
+from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.digest_client import answer
 from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.parser import ParseError, parse_datagram
+from byoc_proxy.sip.screening import Accept, Answer
 from byoc_proxy.sip.uac import OutgoingInvite
 
 if TYPE_CHECKING:

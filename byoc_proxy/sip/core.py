@@ -11,7 +11,6 @@ without keeping anything (§8.2.7, §26.3.2.4): a stranger costs no memory.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.addresses import is_numeric
@@ -22,9 +21,9 @@ from byoc_proxy.sip.message import MAGIC_COOKIE, Request, Response, reply_to
 from byoc_proxy.sip.outputs import Dropped, Invited, Over, Send
 from byoc_proxy.sip.oversize import OverStream, is_oversize, sent_by_way_of
 from byoc_proxy.sip.parser import ParseError, parse_datagram
+from byoc_proxy.sip.screening import Accept, Answer, Ignore
 from byoc_proxy.sip.session import Session
 from byoc_proxy.sip.stateless import Tags, opening, within
-from byoc_proxy.sip.terms import Terms
 from byoc_proxy.sip.transaction import (
     ClientTransaction,
     Input,
@@ -50,35 +49,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.stateless import Door
     from byoc_proxy.sip.transaction import ClientUser, Key, Origin
 
-    Screen = Callable[[Request, Flow], "Accept | Answer | Ignore"]
-
-
-_TERMS: Final = Terms()
-
-
-@dataclass(slots=True)
-class Accept:
-    """Make a session of this INVITE, on these terms. `admission` comes back in `Invited`."""
-
-    admission: object = None
-    terms: Terms = _TERMS
-
-
-@dataclass(slots=True)
-class Answer:
-    """Answer statelessly."""
-
-    status: int
-    reason: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(slots=True)
-class Ignore:
-    """Say nothing."""
-
-    reason: str
-    kind: str = "stray"
+    Screen = Callable[[Request, Flow], Accept | Answer | Ignore]
 
 
 _BRANCH: Final = re.compile(rb"\r\nVia:[^\r\n]*?;branch=([^;,\s]+)")

@@ -54,7 +54,7 @@ SINGLE: Final = frozenset(
     {"call-id", "content-length", "content-type", "cseq", "from", "max-forwards", "to", "rack", "rseq"}
 )
 
-_KEYS: Final[dict[str, str]] = {
+KEYS: Final[dict[str, str]] = {
     **{name: name.lower() for name in CANONICAL_NAMES},
     **{name.lower(): name.lower() for name in CANONICAL_NAMES},
     **COMPACT_NAMES,
@@ -71,7 +71,7 @@ class HeaderError(ValueError):
 
 def header_key(name: str) -> str:
     """The lower-case long form of a header name as written, compact forms resolved; `HeaderError` if none."""
-    key = _KEYS.get(name)
+    key = KEYS.get(name)
     if key is not None:
         return key
     name = name.rstrip(" \t")  # §7.3.1: white space may stand before the colon

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from byoc_proxy.sip.headers import _KEYS, SINGLE, HeaderError, Headers, header_key
+from byoc_proxy.sip.headers import KEYS, SINGLE, HeaderError, Headers, header_key
 from byoc_proxy.sip.message import VERSION, Message, Request, Response
 
 MAX_MESSAGE: Final = 65536
@@ -134,7 +134,7 @@ def _fields(lines: list[str]) -> tuple[Headers, str | None]:
     fault: str | None = None
     for line in lines:
         name, colon, value = line.partition(":")
-        key = _KEYS.get(name)
+        key = KEYS.get(name)
         if key is None or not colon:
             try:
                 key = header_key(name if colon else "")

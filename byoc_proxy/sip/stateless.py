@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from byoc_proxy.sip.headers import _KEYS, HeaderError, Via
+from byoc_proxy.sip.headers import KEYS, HeaderError, Via
 from byoc_proxy.sip.message import MAGIC_COOKIE, Response, tag_of
 from byoc_proxy.sip.uri import UriError
 
 if TYPE_CHECKING:
-    from byoc_proxy.sip.core import Answer, Ignore
     from byoc_proxy.sip.flow import Flow
+    from byoc_proxy.sip.screening import Answer, Ignore
 
 _REPEATED: Final = frozenset({"via", "from", "to", "call-id", "cseq"})  # §8.2.6.2
 _MARK_BYTES: Final = 3
@@ -127,7 +127,7 @@ def _repeated(lines: list[str]) -> tuple[dict[str, str], list[str]] | None:
     more_vias: list[str] = []
     for line in lines:
         name, _, value = line.partition(":")
-        key = _KEYS.get(name)
+        key = KEYS.get(name)
         if key in _REPEATED and key is not None:
             if key not in values:
                 values[key] = value.strip(" \t")
@@ -142,7 +142,7 @@ def _repeated(lines: list[str]) -> tuple[dict[str, str], list[str]] | None:
 
 def _is_disguised(name: str) -> bool:
     """A line that goes on the one before it, or one of the headers that matter in an unusual spelling (§7.3.1)."""
-    return name[:1] in (" ", "\t") or _KEYS.get(name.rstrip(" \t").lower()) in _REPEATED
+    return name[:1] in (" ", "\t") or KEYS.get(name.rstrip(" \t").lower()) in _REPEATED
 
 
 def _hash(text: str, size: int) -> str:

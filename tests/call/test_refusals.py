@@ -1,10 +1,10 @@
 """The memory of refusals: the same request hears the same, and the memory has an end."""
 
 from byoc_proxy.call.refusals import Refusals
-from byoc_proxy.sip.core import Answer
 from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.headers import Headers
 from byoc_proxy.sip.message import Request
+from byoc_proxy.sip.screening import Answer
 
 FLOW = Flow("UDP", ("192.0.2.1", 5060), ("203.0.113.8", 5060), "192.0.2.1:5060")
 

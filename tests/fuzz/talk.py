@@ -12,12 +12,13 @@ from pathlib import Path
 
 from byoc_proxy.config.load import Loaded
 from byoc_proxy.sim.virtual import VirtualLoop
-from byoc_proxy.sip.core import Accept, Answer, Ignore, UserAgentCore
+from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.headers import header_key
 from byoc_proxy.sip.inspection import inspect
 from byoc_proxy.sip.message import Request
 from byoc_proxy.sip.outputs import Event, Invited, Output, Requested, Send
+from byoc_proxy.sip.screening import Accept, Answer, Ignore
 from byoc_proxy.sip.terms import Reliability, Terms
 from byoc_proxy.sip.uas import UasSession
 from tests.support.build import DIAL, Carrier, Scene

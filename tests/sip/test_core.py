@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byoc_proxy.sip.core import Accept, Answer, Ignore
 from byoc_proxy.sip.flow import Flow, PeerCertificate, contact_of
 from byoc_proxy.sip.message import Request
 from byoc_proxy.sip.outputs import Acked, Answered, Ended, Invited, Refused, Replied, Requested
 from byoc_proxy.sip.parser import parse_datagram
+from byoc_proxy.sip.screening import Accept, Answer, Ignore
 from byoc_proxy.sip.states import State
 from byoc_proxy.sip.transaction import server_key
 from byoc_proxy.sip.uas import UasSession

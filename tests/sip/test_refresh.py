@@ -2,11 +2,11 @@
 
 import pytest
 
-from byoc_proxy.sip.core import Accept
 from byoc_proxy.sip.message import Message, Request, Response
 from byoc_proxy.sip.outputs import Answered, By, Ended, Refused, Requested
 from byoc_proxy.sip.parser import parse_datagram
 from byoc_proxy.sip.refresh import Agreement, SessionTimer, asked_of, granted, least_of, obtained
+from byoc_proxy.sip.screening import Accept
 from byoc_proxy.sip.session import Session
 from byoc_proxy.sip.terms import Terms
 from byoc_proxy.sip.uac import OutgoingInvite

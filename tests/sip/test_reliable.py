@@ -2,10 +2,10 @@
 
 import pytest
 
-from byoc_proxy.sip.core import Accept
 from byoc_proxy.sip.message import Response
 from byoc_proxy.sip.outputs import Answered, By, Ended, Pracked, Progressed, Refused
 from byoc_proxy.sip.reliable import Provisionals
+from byoc_proxy.sip.screening import Accept
 from byoc_proxy.sip.terms import Reliability, Terms
 from byoc_proxy.sip.uas import UasSession
 from tests.support.wires import ANSWER, OFFER, Lab, Pair, Sent, request

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from byoc_proxy.sip.core import Accept, Answer, Ignore, UserAgentCore
+from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.message import Request, Response
 from byoc_proxy.sip.outputs import Dropped, Send
 from byoc_proxy.sip.parser import parse_datagram
+from byoc_proxy.sip.screening import Accept, Answer, Ignore
 from tests.support.wires import OFFER, THEIRS, accept_all, flow_to, request, tokens
 
 CHALLENGES = tuple(

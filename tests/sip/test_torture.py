@@ -2,12 +2,12 @@
 
 import pytest
 
-from byoc_proxy.sip.core import Accept, Answer, Ignore
 from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.inspection import inspect
 from byoc_proxy.sip.message import Request, Response
 from byoc_proxy.sip.outputs import Invited
 from byoc_proxy.sip.parser import ParseError, StreamParser
+from byoc_proxy.sip.screening import Accept, Answer, Ignore
 from byoc_proxy.sip.uas import UasSession
 from tests.support.torture import FOLDER, INDEX, Torture
 from tests.support.wires import ANSWER, Lab, request

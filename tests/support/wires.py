@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from byoc_proxy.sip.core import Accept, Answer, Ignore, UserAgentCore
+from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.flow import Flow
 from byoc_proxy.sip.headers import Headers
 from byoc_proxy.sip.message import Message, Request, Response
 from byoc_proxy.sip.outputs import Dropped, Event, Invited, Output, Over, Send
 from byoc_proxy.sip.parser import ParseError, StreamParser, parse_datagram
+from byoc_proxy.sip.screening import Accept, Answer, Ignore
 from byoc_proxy.sip.uac import OutgoingInvite, UacSession
 from byoc_proxy.sip.uas import UasSession
 
