@@ -16,6 +16,7 @@ from byoc_proxy.call.dialling import CannotDial, Dialling
 from byoc_proxy.call.hunt import Hunt
 from byoc_proxy.call.journal import Journal
 from byoc_proxy.sip.sdp import SdpError, held_answer, held_offer
+from byoc_proxy.trunk.admission import ERROR_HEADER
 from byoc_proxy.trunk.verdicts import (
     FinalResponse,
     Outcome,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from byoc_proxy.twiml.verbs import Dial
     from byoc_proxy.webhook.parameters import CallFacts
 
-ERROR_HEADER: Final = "X-Byoc-Error"
 RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
 LONGEST_SETUP: Final = 900.0  # more than any single <Dial> may ring
 SETUP_TOO_LONG: Final = 32016  # post dial delay timeout

@@ -32,6 +32,7 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission, identity)
     call = Call(services, leg, Origin.of(request, identity), admission, facts)
     leg.belongs_to(admission.trunk)
+    leg.secure = admission.domain.secure
     leg.border = services.directories.current.border(admission.trunk)
     leg.session.credentials = _credentials(services, admission.trunk)
     for line in (leg.detour, *_reasons(request, identity, facts, believed)):

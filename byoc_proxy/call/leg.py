@@ -22,7 +22,9 @@ from byoc_proxy.sip.outputs import (
     Replied,
     Requested,
 )
+from byoc_proxy.sip.sdp import SdpError, describe, has_plain_media
 from byoc_proxy.sip.uas import UasSession
+from byoc_proxy.trunk.admission import ERROR_HEADER, SECURE_MEDIA_REQUIRED, SECURE_MEDIA_TEXT
 from byoc_proxy.trunk.relaying import candidates
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Stage(IntEnum):
     FINAL = 3  # answered or refused
 
 
+_NO_SRTP: Final = (ERROR_HEADER, f"{SECURE_MEDIA_REQUIRED} {SECURE_MEDIA_TEXT}")
 _RINGING: Final = range(180, 184)  # what a phone may already be making noise after
 
 
@@ -77,6 +80,7 @@ class Leg:
         "rang",
         "refusal",
         "remote_sdp",
+        "secure",
         "session",
         "stage",
         "trunk",
@@ -85,6 +89,7 @@ class Leg:
     def __init__(self, endpoint: Endpoint, session: Session) -> None:
         self.session = session
         self.trunk: ByocTrunk | None = None
+        self.secure = False  # its domain takes no media but SRTP
         self.border: Border | None = None  # what may be said here of what another leg heard
         self.stage = Stage.SILENT
         self.rang = False  # somebody may have heard it ring: no failover any more
@@ -292,9 +297,10 @@ class Leg:
 
     def _requested(self, event: Requested) -> None:
         if event.request.method == "OPTIONS":
-            self.reply(
-                event.transaction, 200, b"", CAPABILITIES
-            )  # it asks about us, whoever we are bridged to (§11.2)
+            # it asks about us, whoever we are bridged to (§11.2)
+            self.reply(event.transaction, 200, b"", CAPABILITIES)
+        elif self.secure and _is_plain(event.request.sdp):
+            self.reply(event.transaction, 488, b"", (_NO_SRTP,))  # what began as SRTP stays SRTP
         elif self.on_request is not None:
             self.on_request(event)
         else:
@@ -317,6 +323,13 @@ class Leg:
         done = self._replies.pop(ticket, None)
         if done is not None:
             done(response)
+
+
+def _is_plain(offer: bytes) -> bool:
+    try:
+        return bool(offer) and has_plain_media(describe(offer))
+    except SdpError:
+        return True  # what we cannot read we cannot let through
 
 
 def _tell(hook: Callable[[Heard], None] | None, what: Heard) -> None:

@@ -18,7 +18,7 @@ from byoc_proxy.sip.refresh import least, too_brief
 from byoc_proxy.sip.screening import Accept, Answer, Ignore
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure
 from byoc_proxy.sip.uri import SipUri, UriError, bracketed
-from byoc_proxy.trunk.admission import BAD_CREDENTIALS, Admit, Arrival, Challenge, Drop, Refuse, admit
+from byoc_proxy.trunk.admission import BAD_CREDENTIALS, ERROR_HEADER, Admit, Arrival, Challenge, Drop, Refuse, admit
 from byoc_proxy.trunk.numbers import number_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.directory import Directories, Directory, HostMatch
     from byoc_proxy.trunk.model import SipDomain
 
-ERROR_HEADER: Final = "X-Byoc-Error"
 MAX_WRONG_ANSWERS: Final = 3
 TOO_MANY_HOPS: Final = 32006  # the public API has no other word for a loop
 OFFENCES: Final = frozenset({400, 403, 404, 405, 416})  # answers that no carrier asks for all the time

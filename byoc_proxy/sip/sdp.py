@@ -62,10 +62,19 @@ def describe(body: bytes) -> SessionDescription:
 
 def is_secure(description: SessionDescription) -> bool:
     """Whether there is live audio, and all live audio and video is SRTP of a known suite (RFC 4568 §6.2)."""
-    live = [media for media in description.media if media.port and media.kind in ("audio", "video")]
-    return any(media.kind == "audio" for media in live) and all(
-        media.protocol in _SECURE_RTP and any(suite in _SUITES for suite in media.crypto) for media in live
+    return any(media.kind == "audio" for media in _live(description)) and not has_plain_media(description)
+
+
+def has_plain_media(description: SessionDescription) -> bool:
+    """Whether live audio or video would go without SRTP of a known suite."""
+    return not all(
+        media.protocol in _SECURE_RTP and any(suite in _SUITES for suite in media.crypto)
+        for media in _live(description)
     )
+
+
+def _live(description: SessionDescription) -> list[Media]:
+    return [media for media in description.media if media.port and media.kind in ("audio", "video")]
 
 
 def is_hold(description: SessionDescription) -> bool:

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.sources import AclEntry
 
 CLIENT_CERTIFICATE_REQUIRED: Final = 32290  # of our own: the public list has no such case
+ERROR_HEADER: Final = "X-Byoc-Error"  # `<code> <text>`, for a source that may know
 DOMAIN_NOT_FOUND: Final = 32002
 BAD_NUMBER: Final = 32101
 NO_AUTHENTICATION: Final = 32200
 SOURCE_NOT_IN_ACL: Final = 32201
 BAD_CREDENTIALS: Final = 32202  # for the caller, who counts wrong answers
 SECURE_MEDIA_REQUIRED: Final = 32208
+SECURE_MEDIA_TEXT: Final = "Secure media required"
 SECURE_TRANSPORT_REQUIRED: Final = 32209
 
 Trail = tuple[str, ...]
@@ -113,7 +115,7 @@ _NOT_IN_ACL: Final = _Cause(
     403, "Forbidden", SOURCE_NOT_IN_ACL, "Authentication failure - source IP Address not in ACL"
 )
 _NO_TLS: Final = _Cause(488, "Not Acceptable Here", SECURE_TRANSPORT_REQUIRED, "Secure SIP transport required")
-_NO_SRTP: Final = _Cause(488, "Not Acceptable Here", SECURE_MEDIA_REQUIRED, "Secure media required")
+_NO_SRTP: Final = _Cause(488, "Not Acceptable Here", SECURE_MEDIA_REQUIRED, SECURE_MEDIA_TEXT)
 
 
 def admit(

@@ -158,6 +158,26 @@ async def test_a_secure_domain_changes_nothing_about_the_outbound_leg(scene: Sce
     await call.hears(486)
 
 
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+async def test_a_secure_call_cannot_be_turned_into_a_plain_one(scene: Scene, method: str) -> None:
+    plain = "{transport: udp, bind: '192.0.2.1:5060'}, "
+    scene.starts(TLS.replace("[", f"[{plain}", 1) + "\ndomains: {acme: {secure: true}}")
+    scene.caller.transport = "TLS"
+    call, there = await scene.talking(scene.caller.calls(body=SRTP))
+    call.requests(method, OFFER)
+    refusal = await call.hears(488, method)
+    assert refusal.headers.get("x-byoc-error") == "32208 Secure media required"
+    call.requests(method, SRTP.replace(b"a=sendrecv", b"a=sendonly"))
+    await there.receives(
+        "INVITE"
+    )  # SRTP crosses, here as a re-INVITE: the callee has not said that it takes UPDATE
+    there.refuses(488)
+    await there.receives("ACK")
+    await call.hears(488, method)
+    call.hangs_up()
+    await there.receives("BYE")
+
+
 @pytest.mark.parametrize("body", [OFFER, SRTP], ids=["RTP", "SRTP"])
 async def test_a_domain_that_is_not_secure_takes_either(scene: Scene, body: bytes) -> None:
     scene.starts()
