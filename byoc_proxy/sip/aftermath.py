@@ -14,6 +14,8 @@ from byoc_proxy.sip.message import IDENTITY, Request
 from byoc_proxy.sip.transaction import InviteClient
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Response
     from byoc_proxy.sip.session import Fields
@@ -33,16 +35,28 @@ def end_fork(
 
 
 class Aftermath:
-    """The user of an accepted INVITE whose session is over. `ack` are the bytes of its last ACK."""
+    """The user of an accepted INVITE whose session is over. `ack` are the bytes of its last ACK.
 
-    __slots__ = ("_ack", "_flow", "_forks", "_remote_tag", "_stack")
+    `forks` are the tags of the branches that have been ended, `numbers` the last CSeq in those that had a PRACK.
+    """
 
-    def __init__(self, stack: Stack, flow: Flow, ack: Request, remote_tag: str, forks: frozenset[str]) -> None:
+    __slots__ = ("_ack", "_flow", "_forks", "_numbers", "_remote_tag", "_stack")
+
+    def __init__(
+        self,
+        stack: Stack,
+        flow: Flow,
+        ack: Request,
+        remote_tag: str,
+        forks: frozenset[str],
+        numbers: Mapping[str, int],
+    ) -> None:
         self._stack = stack
         self._flow = flow
         self._ack = ack.encode()
         self._remote_tag = remote_tag
         self._forks = forks
+        self._numbers = numbers
 
     def on_response(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         if not isinstance(transaction, InviteClient) or not 200 <= response.status < 300:
@@ -51,6 +65,7 @@ class Aftermath:
             self._stack.send_bytes(self._ack, self._flow)
             return
         fork = Dialog.of_uac(_request_of(response), response, "", self._flow)
+        fork.local_cseq = max(fork.local_cseq, self._numbers.get(response.to_tag, 0))
         first = response.to_tag not in self._forks
         self._forks |= {response.to_tag}
         end_fork(self._stack, fork, response.cseq[0], self, now, bye=first)

@@ -205,7 +205,10 @@ class UacSession(Session):
         """The session is over: its INVITE may stay, with as little as it needs."""
         if self.dialog is not None and self._ack is not None:
             flow = self.stack.flow_for(self.dialog)
-            self.invite.user = Aftermath(self.stack, flow, self._ack, self.dialog.remote_tag, self._forks)
+            numbers = {
+                tag: early.dialog.local_cseq for tag, early in self._early.items() if early.dialog is not None
+            }
+            self.invite.user = Aftermath(self.stack, flow, self._ack, self.dialog.remote_tag, self._forks, numbers)
             self.invite.settle()
 
     def proven(self) -> Fields:

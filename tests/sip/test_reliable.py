@@ -264,6 +264,20 @@ def test_a_fork_that_only_rang_reliably_may_still_answer_second_and_is_ended() -
     assert len(lab.heard(Answered)) == 1
 
 
+def test_even_after_the_call_is_over_the_bye_to_such_a_fork_has_a_new_number() -> None:
+    # a seed of the simulation found it
+    lab = Lab()
+    session = lab.call()
+    progress(lab, 1, tag="a")
+    lab.answers(200, CONTACT, method="INVITE", tag="b", body=ANSWER)
+    session.hang_up(1.0)
+    lab.flush()
+    lab.answers(200, method="BYE")
+    late = lab.answers(200, CONTACT, method="INVITE", tag="a", body=ANSWER)
+    said = [(sent.what, sent.message.to_tag, sent.message.cseq[0]) for sent in late]
+    assert said == [("ACK", "a", 1), ("BYE", "a", 3)]
+
+
 def test_an_offer_in_a_reliable_18x_is_acknowledged_with_the_answer() -> None:
     lab = Lab()
     session = lab.call(body=b"")
