@@ -100,7 +100,9 @@ class Asking(Upkeep):
     def on_no_response(self, transaction: ClientTransaction, cause: str, now: float) -> None:
         method = transaction.request.method
         if method == "BYE":
-            self.feed(Input.BYE_DONE, None, now)
+            # §18.4: a stream that breaks takes what is under way with it, and without a BYE the far end talks on
+            broke = cause != "timeout" and transaction.flow.connection != 0
+            self.feed(Input.BYE_LOST if broke else Input.BYE_DONE, None, now)
         elif method == "INVITE":
             self.feed(Input.REOFFER_LOST, None, now)
         elif method != "CANCEL":

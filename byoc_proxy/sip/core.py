@@ -144,6 +144,9 @@ class UserAgentCore:
         What else was to go there will need another one: responses to where the Via says that the far end listens
         (§18.2.2), and requests inside dialogs to their next hop.
         """
+        for session in self.sessions.values():
+            if session.flow.connection == flow.connection:
+                session.flow = self._reopened_for(session, flow)
         for transaction in list(self.transactions.values()):
             if transaction.flow.connection != flow.connection:
                 continue
@@ -151,9 +154,6 @@ class UserAgentCore:
                 transaction.connection_lost(now, cause)
             elif isinstance(transaction, ServerTransaction) and not transaction.settled:
                 transaction.flow = reopened(flow, flow.remote[0], transaction.request.via.port)
-        for session in self.sessions.values():
-            if session.flow.connection == flow.connection:
-                session.flow = self._reopened_for(session, flow)
         self._sweep()
 
     def connections_in_use(self) -> set[int]:

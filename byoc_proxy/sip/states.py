@@ -41,6 +41,7 @@ class Input(StrEnum):
     ACK = "ACK"
     BYE = "BYE"
     BYE_DONE = "BYE done"
+    BYE_LOST = "BYE lost with its stream"
     REINVITE = "re-INVITE"
     REQUEST = "other request"
     REFRESH = "re-INVITE that only refreshes"

@@ -318,6 +318,24 @@ def test_a_closed_connection_leaves_a_ringing_call_and_its_answer_may_come_on_an
     assert lab.is_empty()
 
 
+def test_a_bye_that_a_breaking_connection_took_with_it_is_said_once_more_on_another() -> None:
+    # a seed of the simulation found it: the far end would have talked on for ever
+    lab = Lab(transport="TCP")
+    session = lab.call()
+    lab.answers(200, "Contact: <sip:bob@127.0.0.2:5070;transport=tcp>")
+    session.hang_up(1.0)
+    lab.flush()
+    lab.core.closed(lab.flow, 1.5)
+    lab.flush()
+    again = lab.sent[-1]
+    assert (again.what, again.message.cseq[0]) == ("BYE", 3)
+    assert (again.flow.connection, again.flow.remote) == (0, ("127.0.0.2", 5070))
+    lab.core.closed(lab.flow, 2.0)
+    lab.until(40.0)
+    assert [sent.what for sent in lab.sent].count("BYE") == 2
+    assert lab.is_empty()
+
+
 def test_a_closed_connection_leaves_server_transactions_to_their_user() -> None:
     lab = Lab(transport="TCP")
     session = lab.invited()
