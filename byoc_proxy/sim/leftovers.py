@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from byoc_proxy.app import Node
     from byoc_proxy.storage.record import CallRecord
 
-_WINDING_DOWN: Final = frozenset({State.CLOSING, State.LEAVING, State.CANCELLING, State.ABANDONED})
+_WINDING_DOWN: Final = frozenset(
+    {State.CLOSING, State.CLOSING_AGAIN, State.LEAVING, State.CANCELLING, State.ABANDONED}
+)
 FINAL: Final = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 
 

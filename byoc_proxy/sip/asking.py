@@ -101,7 +101,7 @@ class Asking(Upkeep):
         method = transaction.request.method
         if method == "BYE":
             # §18.4: a stream that breaks takes what is under way with it, and without a BYE the far end talks on
-            broke = cause != "timeout" and transaction.flow.connection != 0
+            broke = cause != "timeout" and transaction.flow.reliable
             self.feed(Input.BYE_LOST if broke else Input.BYE_DONE, None, now)
         elif method == "INVITE":
             self.feed(Input.REOFFER_LOST, None, now)

@@ -148,7 +148,7 @@ class UserAgentCore:
             if session.flow.connection == flow.connection:
                 session.flow = self._reopened_for(session, flow)
         for transaction in list(self.transactions.values()):
-            if transaction.flow.connection != flow.connection:
+            if not transaction.flow.went_over(flow):
                 continue
             if isinstance(transaction, ClientTransaction):
                 transaction.connection_lost(now, cause)

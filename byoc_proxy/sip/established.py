@@ -79,7 +79,12 @@ ESTABLISHED: Final[dict[tuple[StrEnum, StrEnum], Rule]] = {
     (_S.CLOSING, _In.REOFFER_SUCCESS): to(_S.CLOSING, _X.send_ack),
     (_S.CLOSING, _In.REOFFER_SUCCESS_OFFER): to(_S.CLOSING, _X.send_ack),
     (_S.CLOSING, _In.BYE_DONE): to(_S.OVER, _X.forget),
-    (_S.CLOSING, _In.BYE_LOST): to(_S.CLOSING, _X.send_bye),  # once: the next one opens its own stream
+    (_S.CLOSING, _In.BYE_LOST): to(_S.CLOSING_AGAIN, _X.send_bye),
+    (_S.CLOSING_AGAIN, _In.BYE): to(_S.CLOSING_AGAIN, _X.ok),
+    (_S.CLOSING_AGAIN, _In.REOFFER_SUCCESS): to(_S.CLOSING_AGAIN, _X.send_ack),
+    (_S.CLOSING_AGAIN, _In.REOFFER_SUCCESS_OFFER): to(_S.CLOSING_AGAIN, _X.send_ack),
+    (_S.CLOSING_AGAIN, _In.BYE_DONE): to(_S.OVER, _X.forget),
+    (_S.CLOSING_AGAIN, _In.BYE_LOST): to(_S.OVER, _X.forget),
     # their BYE crossed a 2xx of theirs: that one is acknowledged all the same (§13.2.2.4)
     (_S.OVER, _In.REOFFER_SUCCESS): to(_S.OVER, _X.send_ack),
     (_S.OVER, _In.REOFFER_SUCCESS_OFFER): to(_S.OVER, _X.send_ack),

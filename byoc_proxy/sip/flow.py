@@ -62,6 +62,12 @@ class Flow(NamedTuple):
     certificate: PeerCertificate | None = None
     tentative: bool = False
 
+    def went_over(self, stream: Flow) -> bool:
+        """Whether what was sent on this flow went over that connection: its own, or the one opened in its place."""
+        if self.connection or not self.reliable:
+            return self.connection == stream.connection
+        return (self.transport, self.remote) == (stream.transport, stream.remote)
+
     @property
     def reliable(self) -> bool:
         return self.transport != "UDP"

@@ -22,6 +22,7 @@ class State(StrEnum):
     OFFERED = "offered"  # their re-INVITE waits for our answer
     ACCEPTED = "accepted"  # we answered theirs, ACK awaited
     CLOSING = "closing"  # BYE sent
+    CLOSING_AGAIN = "closing again"  # BYE sent on another stream, as the first one broke
     OVER = "over"
 
 
