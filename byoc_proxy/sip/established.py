@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 
 _S, _In, _X = State, Input, Session
 
+
+def _closing(state: StrEnum) -> dict[tuple[StrEnum, StrEnum], Rule]:
+    """What a dialog takes whose BYE is out, said once or twice."""
+    return {
+        (state, _In.BYE): to(state, _X.ok),
+        (state, _In.REOFFER_SUCCESS): to(state, _X.send_ack),
+        (state, _In.REOFFER_SUCCESS_OFFER): to(state, _X.send_ack),
+        (state, _In.BYE_DONE): to(_S.OVER, _X.forget),
+    }
+
+
 ESTABLISHED: Final[dict[tuple[StrEnum, StrEnum], Rule]] = {
     (_S.CONFIRMED, _In.BYE): to(_S.OVER, _X.ok, _X.ended_by_remote, _X.forget),
     (_S.CONFIRMED, _In.HANG_UP): to(_S.CLOSING, _X.ended_by_us, _X.send_bye),
@@ -75,15 +86,9 @@ ESTABLISHED: Final[dict[tuple[StrEnum, StrEnum], Rule]] = {
     (_S.ACCEPTED, _In.DIALOG_LOST): to(_S.CLOSING, _X.ended_lost, _X.send_bye),
     (_S.ACCEPTED, _In.EXPIRED): to(_S.CLOSING, _X.ended_expired, _X.send_bye),
     # our BYE is out (§15.1.1); a BYE of theirs crosses it, a 2xx to our re-INVITE still wants its ACK
-    (_S.CLOSING, _In.BYE): to(_S.CLOSING, _X.ok),
-    (_S.CLOSING, _In.REOFFER_SUCCESS): to(_S.CLOSING, _X.send_ack),
-    (_S.CLOSING, _In.REOFFER_SUCCESS_OFFER): to(_S.CLOSING, _X.send_ack),
-    (_S.CLOSING, _In.BYE_DONE): to(_S.OVER, _X.forget),
+    **_closing(_S.CLOSING),
     (_S.CLOSING, _In.BYE_LOST): to(_S.CLOSING_AGAIN, _X.send_bye),
-    (_S.CLOSING_AGAIN, _In.BYE): to(_S.CLOSING_AGAIN, _X.ok),
-    (_S.CLOSING_AGAIN, _In.REOFFER_SUCCESS): to(_S.CLOSING_AGAIN, _X.send_ack),
-    (_S.CLOSING_AGAIN, _In.REOFFER_SUCCESS_OFFER): to(_S.CLOSING_AGAIN, _X.send_ack),
-    (_S.CLOSING_AGAIN, _In.BYE_DONE): to(_S.OVER, _X.forget),
+    **_closing(_S.CLOSING_AGAIN),
     (_S.CLOSING_AGAIN, _In.BYE_LOST): to(_S.OVER, _X.forget),
     # their BYE crossed a 2xx of theirs: that one is acknowledged all the same (§13.2.2.4)
     (_S.OVER, _In.REOFFER_SUCCESS): to(_S.OVER, _X.send_ack),
