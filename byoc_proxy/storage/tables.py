@@ -1,0 +1,245 @@
+"""The schema: one table for each REST resource, with the resource's field names as columns.
+
+SQLite and PostgreSQL have the same tables. `id` counts rows in the order of their making: lists are paged by it.
+Moments are whole seconds since 1970, because that is what both date formats of the API can say. What may not be
+read back (auth tokens, keys, passwords) is sealed or hashed before it comes here.
+
+Rows refer to resources of the configuration file too, which have no row: such columns have no foreign key, and
+`trunk.checks` judges all references against both kinds at once.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    true,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Sid = String(34)
+_Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts only in a column of that very type
+
+
+def _sid(name: str, **options: Any) -> Column[str]:
+    return Column(name, _Sid, **{"nullable": True, **options})
+
+
+def _text(name: str, length: int, default: str = "") -> Column[str]:
+    return Column(name, String(length), nullable=False, server_default=default)
+
+
+def _flag(name: str, default: bool = False) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=true() if default else false())
+
+
+def _url_and_method(name: str, method: str) -> Iterator[Column[str]]:
+    yield Column(name, Text, nullable=True)
+    yield _text(method, 4, "POST")
+
+
+def _resource(name: str, *columns: Column[Any] | UniqueConstraint | Index, owned: bool = True) -> Table:
+    """A table of things that have a SID, dates and, except for accounts, an account."""
+    owner = [_sid("account_sid", nullable=False, index=True)] if owned else []
+    return Table(
+        name,
+        metadata,
+        Column("id", _Serial, primary_key=True, autoincrement=True),
+        _sid("sid", nullable=False, unique=True),
+        *owner,
+        *columns,
+        Column("date_created", BigInteger, nullable=False),
+        Column("date_updated", BigInteger, nullable=False),
+    )
+
+
+accounts: Final = _resource(
+    "accounts",
+    _text("friendly_name", 64),
+    _sid("parent_sid", index=True),
+    _text("status", 16, "active"),
+    Column("auth_token", LargeBinary, nullable=False),  # sealed: it signs webhooks, so a hash would not do
+    _flag("static_ip"),
+    Column("interconnect", JSON, nullable=False, server_default="[]"),
+    owned=False,
+)
+
+keys: Final = _resource(
+    "keys",
+    _text("friendly_name", 64),
+    Column("secret_hash", LargeBinary, nullable=False),
+)
+
+byoc_trunks: Final = _resource(
+    "byoc_trunks",
+    _text("friendly_name", 255),
+    *_url_and_method("voice_url", "voice_method"),
+    *_url_and_method("voice_fallback_url", "voice_fallback_method"),
+    *_url_and_method("status_callback_url", "status_callback_method"),
+    _flag("cnam_lookup_enabled"),
+    _sid("connection_policy_sid", index=True),
+    _sid("from_domain_sid", index=True),
+)
+
+connection_policies: Final = _resource("connection_policies", _text("friendly_name", 255))
+
+targets: Final = _resource(
+    "targets",
+    _sid("connection_policy_sid", nullable=False, index=True),
+    _text("friendly_name", 255),
+    Column("target", Text, nullable=False),
+    Column("priority", Integer, nullable=False, server_default="10"),
+    Column("weight", Integer, nullable=False, server_default="10"),
+    _flag("enabled", default=True),
+)
+
+domains: Final = _resource(
+    "domains",
+    Column("domain_name", String(253), nullable=False, unique=True),
+    _text("friendly_name", 64),
+    *_url_and_method("voice_url", "voice_method"),
+    *_url_and_method("voice_fallback_url", "voice_fallback_method"),
+    *_url_and_method("voice_status_callback_url", "voice_status_callback_method"),
+    _flag("sip_registration"),
+    _flag("emergency_calling_enabled"),
+    _sid("emergency_caller_sid"),
+    _flag("secure"),
+    _sid("byoc_trunk_sid", index=True),
+)
+
+# A list that is mapped to a domain. The legacy paths and `Auth/Calls` are one storage, registrations another.
+# `kind`: calls_ip_access_control_lists, calls_credential_lists, registrations_credential_lists.
+domain_mappings: Final = Table(
+    "domain_mappings",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("domain_sid", _Sid, ForeignKey("domains.sid", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(32), nullable=False),
+    _sid("sid", nullable=False, index=True),
+    _sid("account_sid", nullable=False),
+    Column("date_created", BigInteger, nullable=False),
+    Column("date_updated", BigInteger, nullable=False),
+    UniqueConstraint("domain_sid", "kind", "sid"),
+)
+
+ip_access_control_lists: Final = _resource("ip_access_control_lists", _text("friendly_name", 255))
+
+ip_addresses: Final = _resource(
+    "ip_addresses",
+    Column(
+        "ip_access_control_list_sid",
+        _Sid,
+        ForeignKey("ip_access_control_lists.sid", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    _text("friendly_name", 255),
+    Column("ip_address", String(45), nullable=False),
+    Column("cidr_prefix_length", Integer, nullable=False),
+)
+
+credential_lists: Final = _resource("credential_lists", _text("friendly_name", 64))
+
+# HA1 only: MD5 and SHA-256 of username:realm:password, as bytes.
+credentials: Final = _resource(
+    "credentials",
+    Column(
+        "credential_list_sid",
+        _Sid,
+        ForeignKey("credential_lists.sid", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("username", String(32), nullable=False),
+    Column("ha1_md5", LargeBinary, nullable=False),
+    Column("ha1_sha256", LargeBinary, nullable=False),
+    UniqueConstraint("credential_list_sid", "username"),
+)
+
+ip_records: Final = _resource(
+    "ip_records",
+    _text("friendly_name", 255),
+    Column("ip_address", String(45), nullable=False),
+    Column("cidr_prefix_length", Integer, nullable=False, server_default="32"),
+)
+
+source_ip_mappings: Final = _resource(
+    "source_ip_mappings",
+    Column("ip_record_sid", _Sid, ForeignKey("ip_records.sid"), nullable=False, unique=True),
+    _sid("sip_domain_sid", nullable=False, index=True),
+)
+
+# A leg that a customer can name; `record` is the whole story of the call, on the row of its first leg.
+calls: Final = _resource(
+    "calls",
+    _sid("parent_call_sid", index=True),
+    _sid("trunk_sid"),
+    Column("from", Text, nullable=False),
+    Column("to", Text, nullable=False),
+    _text("status", 16),
+    _text("direction", 16),
+    Column("start_time", Float),
+    Column("end_time", Float),
+    Column("duration", Integer),
+    _text("node", 64),
+    Column("record", JSON),
+    Index("ix_calls_account_sid_start_time", "account_sid", "start_time"),
+)
+
+# Coded warnings and errors: of a call, or of an INVITE that never became one.
+alerts: Final = _resource(
+    "alerts",
+    _sid("resource_sid", index=True),
+    Column("error_code", Integer, nullable=False),
+    _text("log_level", 16),
+    Column("alert_text", Text, nullable=False),
+    Column("request_url", Text),
+    Column("request_method", String(8)),
+    Column("source", Text),
+    Column("count", Integer, nullable=False, server_default="1"),
+)
+
+# One row. Who changes resources takes its lock first, so changes have an order that all nodes agree on.
+revision: Final = Table(
+    "revision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
+# What each revision touched: the rows that another node reads again to catch up.
+changes: Final = Table(
+    "changes",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("revision", BigInteger, nullable=False, index=True),
+    Column("section", String(32), nullable=False),
+    _sid("sid", nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
