@@ -7,7 +7,7 @@
 `webhook/`  the customer's HTTP
 `storage/`  the record of every call
 `call/`     the B2BUA: two doors, one corridor
-`app.py`    the one place where everything is put together; `__main__.py` the command line
+`app.py`    the one place where everything is put together; `commands/` and `__main__.py` the command line
 """
 
 __version__ = "0.1.0"

@@ -51,7 +51,8 @@ FLOORS = {
     "demo": floor(*BELOW_APP, "app"),
     "sim": floor(*BELOW_APP, "app"),
     "targets": floor(),
-    "__main__": floor(*BELOW_APP, "preflight", "targets", "daemon", "demo", "sim"),
+    "commands": floor(*BELOW_APP, "preflight", "targets", "daemon", "demo", "sim"),
+    "__main__": floor("commands"),
 }
 
 # A pure floor gets time and randomness as arguments, and returns what should be sent or logged.
