@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from byoc_proxy.trunk import checks
+from byoc_proxy.trunk.changes import applied
 from byoc_proxy.trunk.checks import Finding, by_sid
 from byoc_proxy.trunk.identity import Presentation
 from byoc_proxy.trunk.regions import localized_names, region_order
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from byoc_proxy.sip.digest import Ha1
+    from byoc_proxy.trunk.changes import Change
     from byoc_proxy.trunk.model import (
         Account,
         AccountSid,
@@ -102,6 +104,13 @@ class Directory:
             _hosts=_host_index(domains.values(), installation),
             _known=_known_sources(rows),
         )
+
+    def changed(self, changes: Iterable[Change]) -> Directory:
+        """This snapshot with some rows changed, all of them at once: their order does not matter.
+
+        Raises `DirectoryProblems` when the rows do not fit together afterwards; this snapshot stays as it is.
+        """
+        return Directory.build(applied(self.resources, changes))
 
     def find(self, host: str) -> HostMatch | None:
         """The domain that a Request-URI host names: generic, localized or static; never by suffix."""
