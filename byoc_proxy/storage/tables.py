@@ -195,22 +195,27 @@ source_ip_mappings: Final = _resource(
     _sid("sip_domain_sid", nullable=False, index=True),
 )
 
-# A leg that a customer can name; `record` is the whole story of the call, on the row of its first leg.
+# A leg that a customer can name. `record` is the whole story of the call as a line of JSON, on the row of its first
+# leg and once it is over; `end_time` is null as long as the leg lives, and `node` says who would know.
 calls: Final = _resource(
     "calls",
     _sid("parent_call_sid", index=True),
     _sid("trunk_sid"),
     Column("from", Text, nullable=False),
     Column("to", Text, nullable=False),
+    Column("caller_name", Text),
     _text("status", 16),
     _text("direction", 16),
     Column("start_time", Float),
     Column("end_time", Float),
     Column("duration", Integer),
-    _text("node", 64),
-    Column("record", JSON),
+    Column("cause", Text),
+    _text("node", 128),
+    Column("record", Text),
     Index("ix_calls_account_sid_start_time", "account_sid", "start_time"),
 )
+_lives: Final = calls.c.end_time.is_(None)
+Index("ix_calls_live", calls.c.node, sqlite_where=_lives, postgresql_where=_lives)
 
 # Coded warnings and errors: of a call, or of an INVITE that never became one.
 alerts: Final = _resource(
@@ -223,6 +228,14 @@ alerts: Final = _resource(
     Column("request_method", String(8)),
     Column("source", Text),
     Column("count", Integer, nullable=False, server_default="1"),
+)
+
+# Who writes calls, and when each of them was last known to live: the calls of one that is silent are over.
+nodes: Final = Table(
+    "nodes",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("alive", BigInteger, nullable=False),
 )
 
 # One row. Who changes resources takes its lock first, so changes have an order that all nodes agree on.
