@@ -296,6 +296,8 @@ class Call:
                 self._error = self._routing_error(hunts, outcome)
         else:
             self._refusal, self._error = FinalResponse(480, "Temporarily Unavailable"), ""
+            for hunt in hunts:
+                hunt.rang_out()
         status = dial_status(outcome)
         self.journal.tell("dial.failed", status=status, sip_status=self._refusal.status)
         sid = hunts[0].quarry.call_sid if hunts else None
@@ -323,6 +325,7 @@ class Call:
             (self.leg, callee),
             lambda *asked: self._redial(dial, hunts, *asked),
             self._handed_over,
+            lambda leg: _free(hunts, leg),
         )
         ended = await talk.run(dial.time_limit, dial.timeout + RING_BUFFER)
         if ended is None:
@@ -380,3 +383,10 @@ class Call:
         self.leg.accept(body)
         self.journal.answered()
         self.leg.hang_up()
+
+
+def _free(hunts: Sequence[Hunt], leg: Leg) -> None:
+    """The leg is out of the conversation, which goes on: so is its hunt."""
+    for hunt in hunts:
+        if hunt.leg is leg:
+            hunt.free()

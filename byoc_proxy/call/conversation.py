@@ -30,7 +30,8 @@ class Conversation:
     """`anchor` is the leg whose leaving ends the call, `other` the one whose leaving ends the conversation.
 
     `redial` gives the hunt for a number on the trunk of a leg, with an offer; it raises `CannotDial`. `on_anchor`
-    hears that the call has a new anchor: its caller has handed it over.
+    hears that the call has a new anchor: its caller has handed it over. `on_left` hears which leg a transfer has
+    replaced.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Conversation:
         legs: tuple[Leg, Leg],
         redial: Redial,
         on_anchor: Callable[[Leg], None],
+        on_left: Callable[[Leg], None],
     ) -> None:
         self.anchor, self.other = legs
         self._services = services
         self._journal = journal
         self._redial = redial
         self._on_anchor = on_anchor
+        self._on_left = on_left
         self._news = asyncio.Event()
         self._referral: tuple[Referral, Reports] | None = None
         self._askers: list[Leg] = []  # who has referred before
@@ -179,6 +182,7 @@ class Conversation:
         self._journal.decided(f"transfer to {asked.number}: {final.status} {final.reason}".rstrip())
         if final.status < 300:
             reports.leg.hang_up()
+            self._on_left(reports.leg)
         self._referral = None
 
     async def _replace(self, hunt: Hunt, ring_timeout: float) -> FinalResponse:
@@ -186,6 +190,7 @@ class Conversation:
             async with asyncio.timeout(ring_timeout):
                 leg = await hunt.run()
         except TimeoutError:
+            hunt.rang_out()
             return FinalResponse(408)
         if leg is None:
             return failure(hunt.outcomes)

@@ -13,7 +13,7 @@ from byoc_proxy.call.attempt import Attempt
 from byoc_proxy.call.evidence import in_words, spelt
 from byoc_proxy.call.lines import Full
 from byoc_proxy.sip.locate import NotLocated
-from byoc_proxy.storage.record import AttemptRecord
+from byoc_proxy.storage.record import AttemptRecord, LegRecord
 from byoc_proxy.trunk.origination import Destination, redirected_to
 from byoc_proxy.trunk.verdicts import (
     FinalResponse,
@@ -24,6 +24,8 @@ from byoc_proxy.trunk.verdicts import (
     Step,
     Unreachable,
     Unresolved,
+    dial_status,
+    failure,
     judge,
 )
 
@@ -63,6 +65,14 @@ class Quarry:
         """The trunk that the call leaves on; a `<Sip>` noun leaves on none."""
         return self.trunk.sid if self.trunk is not None else None
 
+    @property
+    def called(self) -> str:
+        """The number; where no trunk has numbers, the URI without password and headers."""
+        if self.trunk is not None:
+            return self.intent.number
+        uri = self.destinations[0].uri
+        return str(uri.with_user(uri.user).without_headers())
+
 
 class Hunt:
     """One hunt. After `run`, `leg` is the answered leg or None, `outcomes` what every attempt came to."""
@@ -82,26 +92,56 @@ class Hunt:
         self._journal = journal
         self._on_progress = on_progress
         self._line: Line | None = None
+        self._record: LegRecord | None = None
 
     async def run(self) -> Leg | None:
         """Hunt. Raises nothing but cancellation, and leaves no attempt without an end. The answered leg keeps its
         line until `free`.
         """
-        if not self._seize():
-            return None
+        self._begin_record()
+        status = "failed"
         try:
-            return await self._run()
+            if self._seize():
+                status = "canceled"
+                await self._run()
+                status = dial_status(failure(self.outcomes))
         finally:
             for record in self._own_attempts():
                 close_attempt(record, None, self._services.endpoint.now)
             if self.leg is None:
-                self.free()
+                self.free(status)
+            else:
+                self._answered()
+        return self.leg
 
-    def free(self) -> None:
-        """Give the line back; idempotent."""
+    def free(self, status: str = "completed") -> None:
+        """The leg is over, as `status` has it: give its line back. Idempotent."""
         if self._line is not None:
             self._services.lines.release(self._line)
             self._line = None
+        record = self._record
+        if record is not None and record.ended_at is None:
+            record.status, record.ended_at = status, self._services.wall()
+            self._journal.changed()
+
+    def rang_out(self) -> None:
+        """It was given up because it has rung for as long as it may, and for no other reason."""
+        if self._record is not None and self._record.status == "canceled":
+            self._record.status = "no-answer"
+            self._journal.changed()
+
+    def _begin_record(self) -> None:
+        quarry = self.quarry
+        self._record = LegRecord(
+            quarry.call_sid, quarry.trunk_sid, quarry.intent.caller, quarry.called, self._services.wall()
+        )
+        self._journal.record.legs.append(self._record)
+        self._journal.changed()
+
+    def _answered(self) -> None:
+        if self._record is not None:
+            self._record.status, self._record.answered_at = "in-progress", self._services.wall()
+            self._journal.changed()
 
     def _seize(self) -> bool:
         """A line on the trunk that the call leaves on; without one this hunt has failed before it began."""

@@ -49,6 +49,7 @@ class Journal:
             call_id=leg.call_id,
             caller_raw=facts.caller_raw,
             called_raw=facts.called_raw,
+            caller_name=facts.caller_name,
             username=admission.username,
             acl_entry=str(admission.acl_entry) if admission.acl_entry else None,
             decisions=list(admission.trail),
@@ -111,6 +112,10 @@ class Journal:
         finally:
             asked.duration = round(self._services.endpoint.now - started, 4)
             self.tell("webhook.answered", url=asked.url, seconds=asked.duration, code=asked.code)
+
+    def changed(self) -> None:
+        """Something is different that is told to whoever looks, and not worth a write to the disk."""
+        self._services.records.changed(self.record)
 
     def answered(self) -> None:
         self._answered_at = self._services.endpoint.now

@@ -42,5 +42,6 @@ def unfinished(records: Iterable[CallRecord]) -> list[str]:
     for record in records:
         if record.status not in FINAL:
             found.append(f"{record.call_sid} is {record.status}")
+        found += [f"leg {each.call_sid} is {each.status}" for each in record.legs if each.status not in FINAL]
         found += [f"attempt at {each.address} is pending" for each in record.attempts if each.outcome == "pending"]
     return found

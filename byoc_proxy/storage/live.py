@@ -147,6 +147,9 @@ def _interrupted(record: dict[str, Any], alive: str) -> dict[str, Any]:
     ended = max(alive, *stages.values())  # ISO 8601 in UTC sorts as text
     answered = stages.get("answered")
     lasted = datetime.fromisoformat(ended) - datetime.fromisoformat(answered) if answered else None
+    for leg in record.get("legs", ()):
+        if leg["ended_at"] is None:
+            leg.update(status="failed", ended_at=ended)
     for attempt in record["attempts"]:
         if attempt["outcome"] == "pending":
             attempt.update(outcome="interrupted", duration=None)

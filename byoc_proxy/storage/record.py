@@ -14,11 +14,27 @@ _NAMES: Final = {"caller": "from", "called": "to", "caller_raw": "from_raw", "ca
 
 
 @dataclass(slots=True)
+class LegRecord:
+    """One noun of a `<Dial>`, which has a CallSid of its own: all attempts to reach somebody for it.
+
+    `status` is that of the public Call resource; a leg that was given up is `canceled`, or `no-answer` when it rang
+    for as long as the `<Dial>` allows.
+    """
+
+    call_sid: str
+    trunk_sid: str | None
+    caller: str
+    called: str
+    started_at: float
+    status: str = "ringing"
+    answered_at: float | None = None
+    ended_at: float | None = None
+
+
+@dataclass(slots=True)
 class AttemptRecord:
     """One INVITE to one address of one target, or the reason why there was none.
 
-    `caller` and `called` are the numbers as they were sent to the carrier, `username` is the account that answered
-    its challenge.
     `caller` and `called` are the numbers as they were sent to the carrier, `size` the bytes of the INVITE. `remark`
     says why it did not go over the target's own transport, or went in fragments.
     """
@@ -69,7 +85,8 @@ class EventRecord:
 class CallRecord:
     """One inbound call, from its INVITE to the end of its last leg.
 
-    `caller` and `called` are as the application saw them, the raw ones as the carrier sent them.
+    `caller` and `called` are as the application saw them, the raw ones as the carrier sent them; `caller_name` is
+    what the carrier's look-up says, where the trunk asks for it.
     """
 
     call_sid: str
@@ -86,11 +103,13 @@ class CallRecord:
     call_id: str
     caller_raw: str = ""
     called_raw: str = ""
+    caller_name: str | None = None
     username: str | None = None
     acl_entry: str | None = None
     decisions: list[str] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
     webhooks: list[WebhookRecord] = field(default_factory=list)
+    legs: list[LegRecord] = field(default_factory=list)
     attempts: list[AttemptRecord] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
     status: str = "ringing"
@@ -105,12 +124,26 @@ class CallRecord:
         published = {public: getattr(self, name) for name, public in _PUBLISHED}
         published["stages"] = {stage: timestamp(at) for stage, at in self.stages.items()}
         published["webhooks"] = [_part(each, "started_at") for each in self.webhooks]
+        published["legs"] = [_leg(each) for each in self.legs]
         published["attempts"] = [_part(each, "started_at") for each in self.attempts]
         published["events"] = [_part(each, "at") for each in self.events]
         return published
 
 
 _PUBLISHED: Final = [(each.name, _NAMES.get(each.name, each.name)) for each in fields(CallRecord)]
+
+
+def _leg(leg: LegRecord) -> dict[str, object]:
+    return {
+        "call_sid": leg.call_sid,
+        "trunk_sid": leg.trunk_sid,
+        "from": leg.caller,
+        "to": leg.called,
+        "status": leg.status,
+        "started_at": timestamp(leg.started_at),
+        "answered_at": None if leg.answered_at is None else timestamp(leg.answered_at),
+        "ended_at": None if leg.ended_at is None else timestamp(leg.ended_at),
+    }
 
 
 def _part(entry: AttemptRecord | WebhookRecord | EventRecord, moment: str) -> dict[str, object]:

@@ -21,10 +21,13 @@ class CallStore(Protocol):
     """Takes the record of a call that has ended. A later revision of the same call replaces an earlier one.
 
     `keep` takes the record of a call that is up, as far as it goes, each time that something worth keeping is
-    known; `alive` says now and then (seconds since 1970) that the process still is.
+    known; `changed` says that there is news of one that a crash may take away; `alive` says now and then (seconds
+    since 1970) that the process still is.
     """
 
     def keep(self, record: CallRecord) -> None: ...
+
+    def changed(self, record: CallRecord) -> None: ...
 
     def add(self, record: CallRecord) -> None: ...
 
@@ -49,6 +52,9 @@ class MemoryStore:
         self.records[record.call_sid] = record
         self.live.pop(record.call_sid, None)
 
+    def changed(self, record: CallRecord) -> None:
+        """The record is the very one that is kept."""
+
     def alive(self, wall: float) -> None:
         """The records end with the process."""
 
@@ -63,6 +69,9 @@ class NoStore:
     """For a node without a place for records: the log still tells how each call ended."""
 
     def keep(self, record: CallRecord) -> None:
+        """Nothing is kept."""
+
+    def changed(self, record: CallRecord) -> None:
         """Nothing is kept."""
 
     def add(self, record: CallRecord) -> None:
@@ -111,6 +120,9 @@ class RecordFile:
         """Note that the call is up; `OSError` when the disk refuses it."""
         if self._live is not None:
             self._live.keep(record)
+
+    def changed(self, record: CallRecord) -> None:
+        """The next line that is kept will tell of it."""
 
     def alive(self, wall: float) -> None:
         """Note that the process is: an interrupted call lasted until the last such moment."""

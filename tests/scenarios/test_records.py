@@ -158,3 +158,77 @@ async def test_a_disk_that_keeps_nothing_ends_no_call(scene: Scene, monkeypatch:
     await there.receives("BYE")
     assert (await scene.over()).status == "completed"
     assert len(scene.events("record.not_kept")) == 2
+
+
+async def test_each_noun_of_a_dial_is_a_leg_with_a_callsid_of_its_own(scene: Scene) -> None:
+    scene.starts()
+    call, there = await scene.talking()
+    (record,) = scene.store.live.values()
+    assert (record.legs[0].status, record.legs[0].answered_at, record.legs[0].ended_at) == (
+        "in-progress",
+        WALL,
+        None,
+    )
+    await scene.sleeps(30)
+    there.hangs_up()
+    await there.hears(200, "BYE")
+    await call.receives("BYE")
+    leg = (await scene.over()).legs[0]
+    assert leg.call_sid == scene.record.attempts[0].call_sid
+    assert (leg.trunk_sid, leg.caller, leg.called) == (TRUNK, "+15550100", "+14158675309")
+    assert leg.status == "completed"
+    assert leg.ended_at == pytest.approx(WALL + 30, abs=0.001)
+    written = json.loads(json.dumps(scene.record.as_dict()))["legs"][0]
+    assert (written["from"], written["to"], written["status"]) == ("+15550100", "+14158675309", "completed")
+    assert written["answered_at"] == "2025-10-09T08:53:20.000Z"
+
+
+async def test_a_leg_has_one_callsid_over_all_of_its_attempts(scene: Scene) -> None:
+    scene.starts()
+    scene.first.is_silent()
+    call = scene.caller.calls()
+    await call.hears(180)
+    (await scene.second.invited()).refuses(486)
+    await call.hears(486)
+    record = await scene.over()
+    assert [leg.status for leg in record.legs] == ["busy"]
+    assert [attempt.call_sid for attempt in record.attempts] == [record.legs[0].call_sid] * 2
+
+
+async def test_a_leg_that_rang_for_too_long_is_no_answer(scene: Scene) -> None:
+    scene.starts(twiml='<Response><Dial timeout="20"><Number>+14158675309</Number></Dial></Response>')
+    call = scene.caller.calls()
+    await call.hears(180)
+    (await scene.first.invited()).rings()
+    await call.hears(480)
+    assert [leg.status for leg in (await scene.over()).legs] == ["no-answer"]
+
+
+async def test_a_leg_that_the_caller_gave_up_is_canceled(scene: Scene) -> None:
+    scene.starts()
+    call = scene.caller.calls()
+    await call.hears(180)
+    (await scene.first.invited()).rings()
+    await scene.settled()
+    call.cancels()
+    await call.hears(200, "CANCEL")
+    await call.hears(487)
+    record = await scene.over()
+    assert (record.status, [leg.status for leg in record.legs]) == ("no-answer", ["canceled"])
+
+
+async def test_a_leg_without_a_free_line_has_failed_at_once(scene: Scene) -> None:
+    scene.starts("trunks: {acme-trunk: {max_calls: 1}}")
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(480)
+    leg = (await scene.over()).legs[0]
+    assert (leg.status, leg.started_at, leg.ended_at, leg.answered_at) == ("failed", WALL, WALL, None)
+
+
+async def test_a_leg_to_a_sip_uri_is_called_by_that_without_its_headers(scene: Scene) -> None:
+    scene.starts(twiml="<Response><Dial><Sip>sip:bob:s3cret@198.51.100.1?X-a=1</Sip></Dial></Response>")
+    call, _ = await scene.talking()
+    call.hangs_up()
+    leg = (await scene.over()).legs[0]
+    assert (leg.trunk_sid, leg.called) == (None, "sip:bob@198.51.100.1")

@@ -3,7 +3,7 @@
 import pytest
 
 from byoc_proxy.sip.message import Request
-from tests.support.build import Carrier, CarrierCall, Scene, sdp
+from tests.support.build import WALL, Carrier, CarrierCall, Scene, sdp
 
 TO_DESK = ["Refer-To: <sip:+14155550100@anywhere.example>"]
 TERMINATE = """
@@ -55,9 +55,13 @@ async def test_the_callee_transfers_the_caller_to_a_number_of_its_trunk(scene: S
     await taken_over(call)
     assert await fragment(there) == "SIP/2.0 200 OK, terminated"
     await there.receives("BYE")
+    await scene.sleeps(10)
     call.hangs_up()
     await desk.receives("BYE")
     record = await scene.over()
+    assert [leg.status for leg in record.legs] == ["completed", "completed"]
+    ends = [leg.ended_at for leg in record.legs]  # who was replaced has left before
+    assert ends == [pytest.approx(WALL, abs=0.1), pytest.approx(WALL + 10, abs=0.1)]
     assert record.decisions[-2:] == [
         "transfer to +14155550100 asked for",
         "transfer to +14155550100: 200 OK",
