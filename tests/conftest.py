@@ -11,6 +11,9 @@ import pytest_asyncio
 
 from byoc_proxy.sim.virtual import VirtualLoop
 from tests.support.build import Scene
+from tests.support.databases import database, database_url, empty_file, postgresql
+
+__all__ = ["database", "database_url", "empty_file", "postgresql"]  # fixtures
 
 # The same examples on every machine: a red test is red for everybody, and slowness alone makes none red.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
@@ -20,8 +23,8 @@ hypothesis.settings.load_profile("steady")
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop of an async test: real time for `wire`, virtual time for all others."""
-    if item.get_closest_marker("wire") is not None:
+    """The loop of an async test: real time for `wire` and `store`, virtual time for all others."""
+    if item.get_closest_marker("wire") is not None or item.get_closest_marker("store") is not None:
         return {"real": asyncio.new_event_loop}
     return {"virtual": VirtualLoop}
 

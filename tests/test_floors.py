@@ -31,7 +31,7 @@ def floor(*below: str, pure: bool = False, foreign: tuple[str, ...] | None = Non
 
 OUTSIDE_WORLD = ("sip", "trunk.model", "twiml.verbs")
 BELOW_CALL = ("sip", "net", "trunk", "twiml", "webhook", "storage")
-BELOW_APP = (*BELOW_CALL, "call", "config", "observe", "listeners")
+BELOW_APP = (*BELOW_CALL, "call", "provision", "config", "observe", "listeners")
 
 FLOORS = {
     "sip": floor(pure=True, foreign=()),
@@ -39,7 +39,8 @@ FLOORS = {
     "twiml": floor("sip", pure=True, foreign=()),
     "net": floor("sip"),
     "webhook": floor(*OUTSIDE_WORLD),
-    "storage": floor(*OUTSIDE_WORLD),
+    "storage": floor(*OUTSIDE_WORLD, "trunk.origination"),
+    "provision": floor("sip", "trunk", "storage"),
     "call": floor(*BELOW_CALL),
     "config": floor("sip", "trunk"),
     "observe": floor(),

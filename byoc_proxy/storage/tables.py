@@ -246,6 +246,14 @@ revision: Final = Table(
     Column("number", BigInteger, nullable=False),
 )
 
+# One row: something that only the right secret key opens, so that a wrong one is noticed before it is used.
+secret_key: Final = Table(
+    "secret_key",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("proof", LargeBinary, nullable=False),
+)
+
 # What each revision touched: the rows that another node reads again to catch up.
 changes: Final = Table(
     "changes",

@@ -18,7 +18,7 @@ from byoc_proxy.trunk.relaying import Border
 from byoc_proxy.trunk.sources import AclEntry, AddressError, SourceTable, read_address, read_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from _typeshed import DataclassInstance
 
@@ -162,12 +162,23 @@ class Directories:
     def __init__(self, first: Directory) -> None:
         self.current = first
         self.version = 1
+        self._followers: list[Callable[[Directory], None]] = []
+
+    def put(self, new: Directory) -> None:
+        """Make `new` current, and tell who follows."""
+        self.current = new
+        self.version += 1
+        for tell in self._followers:
+            tell(new)
+
+    def follow(self, tell: Callable[[Directory], None]) -> None:
+        """Call `tell` with each snapshot that comes into force from now on."""
+        self._followers.append(tell)
 
     def replace(self, new: Directory) -> list[str]:
         """Make `new` current. Returns what changed, one line each, without any value (some are secrets)."""
         lines = difference(self.current.resources, new.resources)
-        self.current = new
-        self.version += 1
+        self.put(new)
         return lines
 
 

@@ -1,0 +1,233 @@
+"""The only door through which rows change, and the snapshot that all of them and the file come to.
+
+A write is judged by the very snapshot that it is committed onto: writers of all nodes queue at one lock, and before
+anything else take in what others have committed. What was acknowledged is durable, and in force here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from byoc_proxy.provision.following import heard
+from byoc_proxy.provision.seating import Seating, move, places_of, reconsider, seat, sids_of
+from byoc_proxy.provision.write import Write
+from byoc_proxy.storage.database import LOCK_WAIT
+from byoc_proxy.storage.refusals import StoreUnavailable
+from byoc_proxy.storage.revisions import Place, add_revision, current, touched_since
+from byoc_proxy.storage.rows import RowReader
+from byoc_proxy.storage.unlock import prove
+from byoc_proxy.trunk.changes import SECTIONS, Change, differences
+from byoc_proxy.trunk.checks import Finding
+from byoc_proxy.trunk.directory import Directories, DirectoryProblems
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+    from contextlib import AbstractAsyncContextManager
+
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from byoc_proxy.storage.database import Database
+    from byoc_proxy.storage.vault import Vault
+    from byoc_proxy.trunk.model import Resources
+
+__all__ = ["Provisioning", "StoreUnavailable", "Write"]
+
+_MOST_TOUCHED: Final = 2000  # places; above that reading everything again is faster, and does not block the loop
+
+
+class Provisioning:
+    """Resources of the database and of the configuration file as one snapshot, `directories.current`."""
+
+    def __init__(self, database: Database, vault: Vault, declared: Resources, wall: Callable[[], float], log: Any):
+        self._database = database
+        self._vault = vault
+        self._wall = wall
+        self._log = log
+        self._turn = asyncio.Lock()  # writers of this process queue here, in order, and so does a reload
+        self._seen = -1  # the last revision that is in the snapshot
+        self._seating = Seating(seat(declared, ()).directory)
+        self._declared_sids = sids_of(declared)
+        self.declared = declared
+        self.directories = Directories(self._seating.directory)
+
+    @classmethod
+    async def start(
+        cls, database: Database, vault: Vault, declared: Resources, wall: Callable[[], float], log: Any
+    ) -> Provisioning:
+        """Read all rows and put them in force beside what the file declares.
+
+        A row that does not go with the file, or cannot be read, is left out with an error in the log.
+        `StoreUnavailable`; `UnusableDatabase` when the key is not the one that the database was made with.
+        """
+        async with database.writing() as connection:
+            await prove(connection, vault)
+        provisioning = cls(database, vault, declared, wall, log)
+        await provisioning._read_everything()
+        return provisioning
+
+    def is_declared(self, sid: str) -> bool:
+        """Whether the configuration file says this, so that nobody else may change it."""
+        return sid in self._declared_sids
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction for plain reads, all of one moment. `StoreUnavailable`."""
+        return self._database.reading()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Write]:
+        """One change: committed and in force when the context ends without an exception, else nothing happened.
+
+        `DirectoryProblems` when the touched rows do not fit, `StoreUnavailable` when the database cannot be had.
+        """
+        async with self._in_turn():
+            async with self._database.writing() as connection:
+                await self._catch_up(connection)
+                seen, before = self._seen, self._seating
+                write = Write(connection, before.directory, int(self._wall()), self.is_declared)
+                yield write
+                after = await self._judged(write, before, seen)
+            if after is not None and self._seen == seen:  # else what followed it has been taken in already
+                self._enforce(after, seen + 1)
+
+    async def _judged(self, write: Write, before: Seating, seen: int) -> Seating | None:
+        """The snapshot with the touched rows as they are now; their revision is written down. None: none are."""
+        places = write.touched
+        if not places:
+            return None
+        changes, unreadable = await self._changes(write.connection, places)
+        if unreadable:
+            raise DirectoryProblems([Finding(place, reason) for place, reason in unreadable.items()])
+        directory = before.directory.changed(changes)
+        await add_revision(write.connection, seen + 1, places, write.now)
+        left_out = {place: row for place, row in before.left_out.items() if place not in places}
+        return reconsider(Seating(directory, left_out, {place: before.reasons[place] for place in left_out}))
+
+    async def redeclare(self, declared: Resources) -> list[str]:
+        """Put what the file says now in force; what changed, a line each.
+
+        `DirectoryProblems`, and nothing has changed, when it does not go with the rows of the database.
+        """
+        async with self._in_turn():
+            before = self._seating
+            self._refuse_taken_sids(declared, before)
+            if declared.installation == self.declared.installation:
+                changes = differences(self.declared, declared)
+                after = reconsider(Seating(before.directory.changed(changes), before.left_out, before.reasons))
+            else:
+                after = self._resettled(declared, before)
+            self.declared, self._declared_sids = declared, sids_of(declared)
+            self._tell(before, after)
+            self._seating = after
+            return self.directories.replace(after.directory)
+
+    def _refuse_taken_sids(self, declared: Resources, before: Seating) -> None:
+        rows = places_of(before.directory.resources) - places_of(self.declared)
+        rows |= before.left_out.keys()
+        known = sids_of(self.declared)
+        taken = {sid for _, sid in rows} - known
+        clashes = [place for place in places_of(declared) if place.sid in taken]
+        if clashes:
+            text = "is the SID of a row in the database; pin another one with `sid`"
+            raise DirectoryProblems([Finding((*place, "sid"), f"{place.sid} {text}") for place in clashes])
+
+    def _resettled(self, declared: Resources, before: Seating) -> Seating:
+        """Under another installation (regions, base domain) everything is judged again, and all of it must fit."""
+        ours = places_of(self.declared)
+        rows = [
+            Change(section, row.sid, row)
+            for section in SECTIONS
+            for row in getattr(before.directory.resources, section)
+            if (section, row.sid) not in ours
+        ]
+        after = seat(declared, [*rows, *(Change(*place, row) for place, row in before.left_out.items())])
+        new = {place: text for place, text in after.reasons.items() if place not in before.left_out}
+        if new:
+            raise DirectoryProblems([Finding(place, text) for place, text in new.items()])
+        return after
+
+    async def follow(self) -> None:
+        """Take in what other nodes and processes commit, until cancelled."""
+        async with aclosing(heard(self._database, self._log)) as news:
+            async for _ in news:
+                try:
+                    await self._look()
+                except StoreUnavailable as error:
+                    self._log.warning("database.unavailable", cause=str(error), text="calls go on as things were")
+
+    async def _look(self) -> None:
+        async with self.reading() as connection:
+            behind = not await self._catch_up_by_rows(connection)
+        if behind:
+            async with self._in_turn():
+                await self._read_everything()
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(2 * LOCK_WAIT):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailable(f"{self._database.name}: too many writers wait; nothing was changed") from error
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    async def _catch_up(self, connection: AsyncConnection) -> None:
+        if not await self._catch_up_by_rows(connection):
+            text = "this node is far behind the others and is reading everything again; nothing was changed"
+            raise StoreUnavailable(f"{self._database.name}: {text}")
+
+    async def _catch_up_by_rows(self, connection: AsyncConnection) -> bool:
+        """Take in the revisions that the connection sees and the snapshot does not have; False: too many."""
+        last, places = await touched_since(connection, self._seen)
+        if places is None or len(places) > _MOST_TOUCHED:
+            return False
+        if places:
+            changes, unreadable = await self._changes(connection, places)
+            for place, reason in unreadable.items():
+                self._log.error("provision.unreadable", section=place.section, sid=place.sid, reason=reason)
+            if last > self._seen:  # or somebody else has taken them in while we were reading
+                self._enforce(move(self._seating, changes, self.declared), last)
+        return True
+
+    async def _changes(
+        self, connection: AsyncConnection, places: Collection[Place]
+    ) -> tuple[list[Change], dict[Place, str]]:
+        """What stands at these places now, and why some of it cannot be read."""
+        reader = RowReader(connection, self._vault)
+        changes = []
+        for section in SECTIONS:
+            sids = [place.sid for place in places if place.section == section]
+            if sids:
+                found = {str(record.sid): record for record in await reader.read(section, sids)}
+                changes += [Change(section, sid, found.get(sid)) for sid in sids]
+        return changes, {Place(section, sid): reason for section, sid, reason in reader.unreadable}
+
+    async def _read_everything(self) -> None:
+        """All rows anew. Building takes seconds in a large installation: in a thread, because calls go on."""
+        async with self.reading() as connection:
+            number = await current(connection)
+            reader = RowReader(connection, self._vault)
+            rows = [
+                Change(section, record.sid, record) for section in SECTIONS for record in await reader.read(section)
+            ]
+        for section, sid, reason in reader.unreadable:
+            self._log.error("provision.unreadable", section=section, sid=sid, reason=reason)
+        self._enforce(await asyncio.to_thread(seat, self.declared, rows), number)
+
+    def _enforce(self, after: Seating, number: int) -> None:
+        before, self._seating, self._seen = self._seating, after, number
+        self._tell(before, after)
+        if after.directory is not self.directories.current:
+            self.directories.put(after.directory)
+
+    def _tell(self, before: Seating, after: Seating) -> None:
+        for place, reason in after.reasons.items():
+            if before.reasons.get(place) != reason:
+                self._log.error("provision.left_out", section=place.section, sid=place.sid, reason=reason)
+        for place in before.reasons:
+            if place not in after.reasons:
+                self._log.info("provision.no_longer_left_out", section=place.section, sid=place.sid)

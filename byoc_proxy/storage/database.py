@@ -1,0 +1,185 @@
+"""The database: a file of SQLite's, or PostgreSQL by URL. Transactions for reading and for writing, all bounded.
+
+Who writes queues at one lock, the row of `revision`, so that all nodes agree on the order of what is committed:
+BEGIN IMMEDIATE takes it on SQLite, SELECT … FOR UPDATE on PostgreSQL. Readers wait for nobody and see one moment.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import URL, event, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from byoc_proxy.storage.migrate import migrate
+from byoc_proxy.storage.refusals import StoreUnavailable, UnusableDatabase, refusals
+from byoc_proxy.storage.tables import revision
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy import Connection
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+LOCK_WAIT: Final = 2.0  # seconds that a writer waits for another one
+_ANSWER: Final = 10.0  # seconds that any statement may take
+_CONNECTIONS: Final = 5
+_WRITING: Final = "byoc_writing"
+
+
+class Database:
+    """An open database of this version of the schema."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self.name = (
+            engine.url.render_as_string(hide_password=True).replace("+aiosqlite", "").replace("+asyncpg", "")
+        )
+
+    @classmethod
+    async def open(cls, url: str, log: Any) -> Database:
+        """Open it, make it when it is new, bring its schema to this version.
+
+        `url` is `sqlite:///relative.db`, `sqlite:////absolute.db` or `postgresql://user@host/name`.
+        `UnusableDatabase` for what will not go away by itself, `StoreUnavailable` for what may.
+        """
+        database = cls(_engine(url))
+        async with AsyncExitStack() as unless_good:
+            unless_good.push_async_callback(database.close)
+            async with database._locked() as connection:
+                before, after = await connection.run_sync(migrate)
+            unless_good.pop_all()
+        if before != after:
+            log.info("database.migrated", database=database.name, before=before or "nothing", now=after)
+        return database
+
+    @property
+    def path(self) -> Path | None:
+        """The file of SQLite's; None on PostgreSQL."""
+        return Path(self.engine.url.database or "") if self.is_sqlite else None
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one moment of the database. `StoreUnavailable`."""
+        with refusals(self.name):
+            async with self.engine.connect() as connection:
+                if not self.is_sqlite:
+                    await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """The one transaction of all nodes that writes; it is durable when the context has ended without an error.
+
+        `StoreUnavailable` when the lock cannot be had within two seconds, and for all else that is refused.
+        """
+        async with self._locked() as connection:
+            if not self.is_sqlite:
+                await connection.execute(select(revision.c.number).with_for_update())
+            yield connection
+
+    @asynccontextmanager
+    async def _locked(self) -> AsyncIterator[AsyncConnection]:
+        with refusals(self.name):
+            async with self.engine.connect() as connection:
+                await connection.execution_options(**{_WRITING: True})
+                await connection.begin()
+                yield connection
+                await self._commit(connection)
+
+    async def _commit(self, connection: AsyncConnection) -> None:
+        try:
+            await connection.commit()
+        except (DBAPIError, OSError) as error:
+            if self.is_sqlite or not (isinstance(error, OSError) or error.connection_invalidated):
+                raise
+            text = "the connection was lost in the middle of a commit; whether the change was kept is not known"
+            raise StoreUnavailable(f"{self.name}: {text}: read it again") from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def _engine(url: str) -> AsyncEngine:
+    try:
+        read = make_url(url)
+    except ArgumentError:
+        raise UnusableDatabase(f"database.url {_ADVICE}") from None
+    match read.drivername:
+        case "sqlite":
+            return _sqlite(read)
+        case "postgresql" | "postgres":
+            return _postgresql(read)
+    raise UnusableDatabase(f"database.url begins with {read.drivername!r} and {_ADVICE}")
+
+
+_ADVICE: Final = "must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    if not url.database or url.database == ":memory:":
+        raise UnusableDatabase(f"database.url names no file: it {_ADVICE}")
+    _prepare_file(Path(url.database))
+    engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), **_POOL)
+
+    def connected(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # or the driver would begin transactions of its own, and too late
+        cursor = connection.cursor()
+        for pragma in (f"busy_timeout={LOCK_WAIT * 1000:.0f}", "journal_mode=WAL", *_PRAGMAS):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Connection) -> None:
+        writing = connection.get_execution_options().get(_WRITING, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "begin", begun)
+    return engine
+
+
+# FULL: in WAL mode anything less forgets commits when the power fails.
+_PRAGMAS: Final = ("synchronous=FULL", "foreign_keys=ON")
+_POOL: Final[dict[str, Any]] = {
+    "poolclass": AsyncAdaptedQueuePool,
+    "pool_size": _CONNECTIONS,
+    "max_overflow": 0,
+    "pool_timeout": LOCK_WAIT,
+}
+
+
+def _prepare_file(path: Path) -> None:
+    """A new database is for its owner alone: there are secrets in it. The files beside it get the same mode."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise UnusableDatabase(
+            f"the database {path} cannot be opened for writing: {error.strerror}; its directory must be there and "
+            "belong to the user that byoc-proxy runs as"
+        ) from error
+
+
+def _postgresql(url: URL) -> AsyncEngine:
+    limits = {
+        "application_name": "byoc-proxy",
+        "lock_timeout": f"{LOCK_WAIT * 1000:.0f}",
+        "statement_timeout": f"{_ANSWER * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{_ANSWER * 1000:.0f}",
+    }
+    arguments = {"timeout": LOCK_WAIT, "command_timeout": _ANSWER, "server_settings": limits}
+    try:
+        return create_async_engine(
+            url.set(drivername="postgresql+asyncpg"), connect_args=arguments, pool_pre_ping=True, **_POOL
+        )
+    except ModuleNotFoundError as error:
+        raise UnusableDatabase(
+            f"PostgreSQL needs the package {error.name}: install byoc-proxy with its extra, byoc-proxy[postgres]"
+        ) from error

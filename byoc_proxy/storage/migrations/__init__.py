@@ -1,0 +1,1 @@
+"""The steps that a schema takes from version to version."""

@@ -1,0 +1,1 @@
+"""One file for each step, named after what it brings; each names the step before it."""
