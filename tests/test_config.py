@@ -14,7 +14,7 @@ from byoc_proxy.config.schema import InstallationSection, ProcessSection
 from byoc_proxy.config.settings import Listener
 from byoc_proxy.sip.digest import Algorithm, Ha1
 from byoc_proxy.trunk.health import rules_of
-from byoc_proxy.trunk.model import HealthRules, SipDomain, stable_sid
+from byoc_proxy.trunk.model import HealthRules, Media, SipDomain, stable_sid
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "config.example.yaml"
 
@@ -53,6 +53,11 @@ def read(tmp_path: Path) -> Read:
         return load(file, environ or {})
 
     return read_text
+
+
+def warned(read: Read, text: str) -> list[str]:
+    """The warnings about the installation."""
+    return [line for line in read(text).warnings if "auth_token" not in line]
 
 
 @pytest.fixture
@@ -241,6 +246,46 @@ def test_regions_can_be_replaced(read: Read) -> None:
     assert list(regions) == ["one", "us2"]
     assert (regions["one"].label, regions["us2"].label) == ("one", "North America Oregon")
     assert loaded.directory.region_order == ("one", "us2")
+
+
+def test_carriers_are_told_ports_media_and_where_the_generic_name_leads(read: Read) -> None:
+    place = read(
+        """
+        default_region: de1
+        regions: {us1: , de1: {addresses: [192.0.2.1, 192.0.2.2]}}
+        signalling_ports: {udp: 5080, tls: 5081}
+        media: {addresses: [192.0.2.70/26, 192.0.2.64/26, "2001:db8::/64"]}
+        """
+    ).directory.installation
+    assert place.default_region == "de1"
+    assert place.signalling_ports == (("UDP", 5080), ("TLS", 5081))
+    assert place.media == Media(("192.0.2.64/26", "2001:db8::/64"), 10000, 60000)
+
+
+def test_without_a_word_about_them_they_are_unknown_and_there_is_no_media(read: Read) -> None:
+    place = read("").directory.installation
+    assert (place.default_region, place.signalling_ports, place.media) == (None, (), None)
+
+
+@pytest.mark.parametrize("addresses", ["192.0.2.1", "192.0.2.1, 192.0.2.1", '192.0.2.1, 192.0.2.2, "2001:db8::1"'])
+def test_fewer_than_two_edges_of_a_region_are_a_warning(read: Read, addresses: str) -> None:
+    """S53: config takes several edge IPs per region."""
+    (line,) = warned(read, f"regions: {{us1: {{addresses: [{addresses}]}}}}\n")
+    family = "IPv6" if "::" in addresses else "IPv4"
+    assert line.endswith(
+        f"regions.us1.addresses: only one {family} edge: while it is away nobody reaches the region; list two or more"
+    )
+
+
+def test_a_region_with_four_edges_or_none_is_no_warning(read: Read) -> None:
+    """S53: 3-4 IP addresses for each region."""
+    addresses = "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4"
+    assert warned(read, f"regions: {{us1: {{addresses: [{addresses}]}}, us2: }}\n") == []
+
+
+def test_a_default_region_without_addresses_is_a_warning(read: Read) -> None:
+    (line,) = warned(read, "default_region: us2\n")
+    assert line.endswith("default_region: region 'us2' has no addresses: generic names would lead nowhere")
 
 
 def test_unknown_domain_404_may_be_written_as_a_number(read: Read) -> None:
@@ -437,6 +482,30 @@ ONE_MISTAKE = {
     "a region that is not there": (
         "region: mars",
         "4:1: region: there is no region 'mars'; known are us1, us2, ie1, de1, sg1, jp1, br1, au1",
+    ),
+    "a default region that is not there": (
+        "regions: {us1: }\ndefault_region: mars",
+        "5:1: default_region: there is no region 'mars'; known are us1",
+    ),
+    "a signalling port that is none": (
+        "signalling_ports: {udp: 0}",
+        "4:20: signalling_ports.udp: must be greater than or equal to 1",
+    ),
+    "media ports in the wrong order": (
+        "media: {addresses: [192.0.2.0/24], ports: 60000-10000}",
+        "4:36: media.ports: is no range of ports; write '10000-60000'",
+    ),
+    "media ports beyond the last": (
+        "media: {addresses: [192.0.2.0/24], ports: 10000-65536}",
+        "4:36: media.ports: is no range of ports; write '10000-60000'",
+    ),
+    "media without an address": (
+        "media: {ports: 10000-60000}",
+        "4:1: media.addresses: is missing; it is required",
+    ),
+    "a media address that is a name": (
+        "media: {addresses: [media.example.test]}",
+        "4:21: media.addresses.0: 'media.example.test' is not an IP address or CIDR range; write 203.0.113.64/26",
     ),
     "a neighbour that is not there": (
         "regions: {us1: {neighbours: [us1]}}",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _HOST_PORT: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+))(?::(\d{1,5}))?")
+_PORT_RANGE: Final = re.compile(r"(\d{1,5})-(\d{1,5})")
 _HOST_NAME: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _REGION_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -43,6 +44,13 @@ class HostPort(NamedTuple):
     def __str__(self) -> str:
         host = bracketed(self.host)
         return host if self.port is None else f"{host}:{self.port}"
+
+
+class PortRange(NamedTuple):
+    """UDP ports, both ends included."""
+
+    first: int
+    last: int
 
 
 def _plain(text: str) -> str:
@@ -142,6 +150,13 @@ def _name_server(value: Any) -> str:
     return str(found)
 
 
+def _port_range(value: Any) -> PortRange:
+    match = _PORT_RANGE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not 0 < int(match[1]) <= int(match[2]) <= 65535:
+        raise ValueError("is no range of ports; write '10000-60000'")
+    return PortRange(int(match[1]), int(match[2]))
+
+
 def _target(value: Any) -> SipUri:
     if not isinstance(value, str):
         raise ValueError("must be text; write sip:gateway.carrier.example")
@@ -162,6 +177,13 @@ def _cidr(text: str) -> str:
     except AddressError as error:
         raise ValueError(f"{error}; list the addresses that packets come from, not a host name") from None
     return text
+
+
+def _own_range(text: str) -> str:
+    try:
+        return read_network(text).cidr
+    except AddressError as error:
+        raise ValueError(f"{error}; write 203.0.113.64/26") from None
 
 
 def _file_name(value: Any, info: ValidationInfo) -> Any:
@@ -252,6 +274,8 @@ LongSecret = Annotated[Secret, AfterValidator(_long_secret)]
 Ha1Md5 = Annotated[SecretStr, AfterValidator(_hex_digest(32))]
 Ha1Sha256 = Annotated[SecretStr, AfterValidator(_hex_digest(64))]
 Count = Annotated[int, BeforeValidator(_number)]
+Port = Annotated[Count, Field(ge=1, le=65535)]
+Ports = Annotated[PortRange, PlainValidator(_port_range)]
 Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
 WebUrl = Annotated[Text, AfterValidator(_web_url)]
 HeaderPattern = Annotated[Text, AfterValidator(_header_pattern)]
@@ -275,6 +299,7 @@ Target = Annotated[SipUri, PlainValidator(_target)]
 NotEmpty = BeforeValidator(_not_empty)  # pydantic's min_length counts the valid items only
 NumberAsText = BeforeValidator(_as_text)
 Cidr = Annotated[Text, AfterValidator(_cidr)]
+OwnRange = Annotated[Text, AfterValidator(_own_range)]
 FileName = Annotated[Path, BeforeValidator(_file_name)]
 ExistingFile = Annotated[FileName, AfterValidator(_existing)]
 AuthorityFile = Annotated[ExistingFile, AfterValidator(_authorities)]

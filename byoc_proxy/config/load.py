@@ -14,6 +14,7 @@ from byoc_proxy.config.document import NotYaml, Place, read_document
 from byoc_proxy.config.explain import salvaged, suggestion, validated
 from byoc_proxy.config.process import (
     installation_problems,
+    installation_warnings,
     read_installation,
     read_settings,
     settings_problems,
@@ -135,6 +136,7 @@ class _Judge:
         installation = read_installation(section)
         if not found:
             self._problems += installation_problems(installation)
+            self._warnings += installation_warnings(installation)
         if installation.region in installation.regions:
             return installation
         # A wrong region must not hide what is wrong elsewhere: go on as if it were there.

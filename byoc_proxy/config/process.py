@@ -16,7 +16,7 @@ from byoc_proxy.config.settings import (
 )
 from byoc_proxy.sip.flow import TlsTerms
 from byoc_proxy.trunk.checks import VERIFY_WARNINGS
-from byoc_proxy.trunk.model import Installation, Region
+from byoc_proxy.trunk.model import Installation, Media, Region
 from byoc_proxy.trunk.regions import DEFAULT_REGIONS
 from byoc_proxy.trunk.strangers import StrangerLimits
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         InstallationSection,
         LimitsSection,
         ListenerSection,
+        MediaSection,
         ProcessSection,
         RegionSection,
         TlsClientSection,
@@ -50,6 +51,9 @@ def read_installation(section: InstallationSection) -> Installation:
         regions,
         section.unknown_domain,
         section.static_ip_regions,
+        section.default_region,
+        tuple((_TRANSPORTS[name], port) for name, port in section.signalling_ports if port is not None),
+        _media(section.media),
     )
 
 
@@ -58,11 +62,27 @@ def installation_problems(place: Installation) -> Iterator[Problem]:
     known = ", ".join(place.regions) or "none"
     if place.region not in place.regions:
         yield ("region",), f"there is no region {place.region!r}; known are {known}"
+    if place.default_region is not None and place.default_region not in place.regions:
+        yield ("default_region",), f"there is no region {place.default_region!r}; known are {known}"
     for name, region in place.regions.items():
         for at, neighbour in enumerate(region.neighbours):
             if neighbour not in place.regions or neighbour == name:
                 path = ("regions", name, "neighbours", at)
                 yield path, f"{neighbour!r} is not another region; known are {known}"
+
+
+def installation_warnings(place: Installation) -> Iterator[Problem]:
+    """Regions with a single edge, which will fail at some time: the BYOC page has three or four in each."""
+    for name, region in place.regions.items():
+        for family in ("IPv4", "IPv6"):
+            edges = {each for each in region.addresses if (":" in each) is (family == "IPv6")}
+            if len(edges) == 1:
+                text = f"only one {family} edge: while it is away nobody reaches the region; list two or more"
+                yield ("regions", name, "addresses"), text
+    chosen = place.regions.get(place.default_region or "")
+    if chosen is not None and not chosen.addresses:
+        text = f"region {chosen.name!r} has no addresses: generic names would lead nowhere"
+        yield ("default_region",), text
 
 
 def read_settings(section: ProcessSection) -> Settings:
@@ -122,6 +142,12 @@ def _region(name: str, section: RegionSection) -> Region:
     usual = DEFAULT_REGIONS.get(name)
     label = section.label or (usual.label if usual is not None else name)
     return Region(name, label, section.neighbours, section.addresses)
+
+
+def _media(section: MediaSection | None) -> Media | None:
+    if section is None:
+        return None
+    return Media(tuple(dict.fromkeys(section.addresses)), section.ports.first, section.ports.last)
 
 
 def _listener(section: ListenerSection) -> Listener:

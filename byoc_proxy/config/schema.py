@@ -36,7 +36,11 @@ from byoc_proxy.config.fields import (
     NameServer,
     NotEmpty,
     NumberAsText,
+    OwnRange,
     PolicySid,
+    Port,
+    PortRange,
+    Ports,
     RegionName,
     Seconds,
     Secret,
@@ -78,11 +82,27 @@ class RegionSection(Section):
     addresses: tuple[Address, ...] = ()
 
 
+class SignallingPortsSection(Section):
+    """A transport that is left out is not offered."""
+
+    udp: Port | None = None
+    tcp: Port | None = None
+    tls: Port | None = None
+
+
+class MediaSection(Section):
+    addresses: Annotated[tuple[OwnRange, ...], NotEmpty]
+    ports: Ports = PortRange(10000, 60000)
+
+
 class InstallationSection(Section):
     base_domain: HostName
     realm: Annotated[Text255, Field(pattern=r'^[^"\\]+$')] | None = None
     region: Text64 = "us1"
     regions: dict[RegionName, RegionSection] | None = None
+    default_region: Text64 | None = None
+    signalling_ports: SignallingPortsSection = SignallingPortsSection()
+    media: MediaSection | None = None
     unknown_domain: Annotated[Literal["drop", "404"], NumberAsText] = "drop"
     static_ip_regions: tuple[Text64, ...] = ("us1",)
 

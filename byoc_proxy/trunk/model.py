@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.dialog import Routing
     from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.flow import TlsTerms
+    from byoc_proxy.sip.locate import Transport
     from byoc_proxy.sip.uri import SipUri
     from byoc_proxy.trunk.identity import IdentityHeader, TrustIdentity
 
@@ -252,10 +253,21 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True)
+class Media:
+    """Where RTP comes in: ranges of ours in CIDR notation, and the first and last UDP port of each address."""
+
+    addresses: tuple[str, ...]
+    first_port: int
+    last_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """What all nodes of one installation share, and the `region` that this node lives in.
 
-    HA1s contain the digest `realm`, so there is one for all domains.
+    HA1s contain the digest `realm`, so there is one for all domains. The rest is what carriers are told:
+    `default_region` is where the generic name of a domain leads (None: the first region with addresses),
+    `signalling_ports` are those of every edge (empty: as this node's), `media` None: RTP does not pass here.
     """
 
     base_domain: str
@@ -264,6 +276,9 @@ class Installation:
     regions: Mapping[str, Region]
     unknown_domain: UnknownDomain = "drop"
     static_ip_regions: tuple[str, ...] = ("us1",)
+    default_region: str | None = None
+    signalling_ports: tuple[tuple[Transport, int], ...] = ()
+    media: Media | None = None
 
 
 @dataclass(frozen=True, slots=True)
