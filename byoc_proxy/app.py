@@ -27,8 +27,11 @@ from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.digest_server import DigestServer
 from byoc_proxy.sip.transaction import TIMEOUT
+from byoc_proxy.storage.record import timestamp
 from byoc_proxy.trunk.directory import Directories
 from byoc_proxy.trunk.health import State, Watchlist
+from byoc_proxy.trunk.networking import edge_of
+from byoc_proxy.trunk.networking_view import shares_report
 from byoc_proxy.trunk.strangers import Strangers
 from byoc_proxy.webhook.client import Webhooks
 
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.outputs import Dropped
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.trunk.health import Watch, WatchedTarget
+    from byoc_proxy.trunk.networking import Edge
     from byoc_proxy.webhook.transport import Transport
 
 NODE: Final = "a"  # the first letter of every tag, branch and Call-ID: which node a message belongs to
@@ -77,6 +81,7 @@ class Node:
         settings = loaded.settings
         self.log = world.log
         self.directories = Directories(loaded.directory)
+        self._started = world.wall()
         lines = Lines(settings.limits.max_calls, settings.limits.max_calls_per_second)
         self.switchboard = Switchboard(lines)
         digest = DigestServer(
@@ -117,6 +122,19 @@ class Node:
         )
         self.switchboard.serve(self.services)
         self.prober = Prober(self.services)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """What it listens on, as far ends are told."""
+        return tuple(edge_of(wire.transport, wire.sent_by, wire.local[0]) for wire in self.endpoint.wires)
+
+    def edges_report(self) -> dict[str, Any]:
+        """Which of its edges the calls of each trunk came in at, for JSON."""
+        shares = self.switchboard.shares
+        return {
+            "since": timestamp(self._started),
+            "trunks": shares_report(self.directories.current.trunks.values(), self.edges, shares),
+        }
 
     def start(self) -> None:
         """Ask carriers whether they are there, once the wires are open."""

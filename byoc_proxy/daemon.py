@@ -77,6 +77,7 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
                 pages: dict[str, Page] = {
                     "/targets": partial(targets_report, node.services),
                     "/rejected": node.rejections.report,
+                    "/edges": node.edges_report,
                 }
                 served = health_served(place.host, place.port, node.switchboard, pages)
                 await open_for_good.enter_async_context(served)

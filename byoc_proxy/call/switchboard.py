@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.call.inbound import open_inbound
 from byoc_proxy.call.lines import WAIT_FOR_A_LINE, Line
+from byoc_proxy.trunk.edge_share import EdgeShares
 
 if TYPE_CHECKING:
     from byoc_proxy.call.call import Call
@@ -35,6 +36,7 @@ class Switchboard:
         self.calls: dict[str, Call] = {}
         self.draining = False
         self.lines = lines
+        self.shares = EdgeShares()
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -90,6 +92,7 @@ class Switchboard:
         seated = invited.admission
         if not isinstance(seated, Seated):
             raise TypeError(f"the screen admitted with {seated!r}")
+        self.shares.count(seated.verdict.trunk.sid, invited.session.flow)
         call = open_inbound(self._services, invited, seated.verdict)
         self.calls[call.sid] = call
         self._idle.clear()

@@ -100,7 +100,8 @@ def _web_url(text: str) -> str:
     return text
 
 
-def _host_name(text: str) -> str:
+def host_name(text: str) -> str:
+    """A host name in lower case and without its last dot; `ValueError` when it is none."""
     name = text.lower().rstrip(".")
     if not _HOST_NAME.fullmatch(name) or len(name) > 253 or name.replace(".", "").isdigit():
         raise ValueError(f"{text!r} is not a host name; use letters, digits, dashes and dots")
@@ -130,7 +131,7 @@ def _host_port(value: Any) -> HostPort:
         raise ValueError(f"port {number} is out of range; use 0 to 65535")
     if in_brackets is not None:
         return HostPort(_address(in_brackets), number)
-    return HostPort(_address(host) if host.replace(".", "").isdigit() else _host_name(host), number)
+    return HostPort(_address(host) if host.replace(".", "").isdigit() else host_name(host), number)
 
 
 def _bind_address(value: Any) -> HostPort:
@@ -288,7 +289,7 @@ DialPrefix = Annotated[
 CountryCode = Annotated[
     Text64, BeforeValidator(_as_text), AfterValidator(_matching(_COUNTRY_CODE, "is no country code; write '44'"))
 ]
-HostName = Annotated[Text, AfterValidator(_host_name)]
+HostName = Annotated[Text, AfterValidator(host_name)]
 RegionName = Annotated[Text, AfterValidator(_region_name)]
 Address = Annotated[Text, AfterValidator(_address)]
 BindAddress = Annotated[HostPort, PlainValidator(_bind_address)]

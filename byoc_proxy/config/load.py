@@ -59,12 +59,13 @@ class ConfigProblems(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A usable configuration. `warnings` are lines like those of problems."""
+    """A usable configuration. `warnings` are lines like those of problems, `names` are (section, key) by SID."""
 
     settings: Settings
     resources: Resources
     directory: Directory
     warnings: tuple[str, ...]
+    names: Mapping[str, tuple[str, str]]
 
 
 def load(path: FilePath, environ: Mapping[str, str]) -> Loaded:
@@ -103,15 +104,15 @@ class _Judge:
         installation = self._installation()
         settings = self._settings()
         entries = read_entries(self._raw, self._problems, self._context)
-        directory = None
+        directory, names = None, {}
         if installation is not None:
             reader = ResourceReader(entries, installation)
-            directory = self._directory(reader)
+            directory, names = self._directory(reader), reader.names
         if settings is not None and directory is not None:
             self._problems += reachability_problems(settings, directory.resources)
         if self._problems or self._document.problems or settings is None or directory is None:
             raise ConfigProblems(self._lines(self._all_problems()))
-        return Loaded(settings, directory.resources, directory, tuple(self._lines(self._warnings)))
+        return Loaded(settings, directory.resources, directory, tuple(self._lines(self._warnings)), names)
 
     def _unknown_keys(self) -> None:
         known = [*InstallationSection.model_fields, *ProcessSection.model_fields, *SECTIONS]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from byoc_proxy.trunk.networking import Edge
 from byoc_proxy.trunk.strangers import StrangerLimits
 
 if TYPE_CHECKING:
@@ -34,6 +35,12 @@ class Listener:
     certificate: Path | None = None
     private_key: Path | None = None
     allow_private_address: bool = False
+
+    @property
+    def edge(self) -> Edge:
+        """What far ends are told of it."""
+        host, port = self.advertise_host or self.host, self.advertise_port or self.port
+        return Edge(self.transport, host, port, ":" in self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +112,9 @@ class Settings:
     health: Health | None = None
     records: Path | None = None
     digest_secret: bytes | None = field(default=None, repr=False)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The listeners as far ends are told of them; one that takes any free port is not to be told of."""
+        edges = (listener.edge for listener in self.listeners)
+        return tuple(edge for edge in edges if edge.port)
