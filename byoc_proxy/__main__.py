@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from byoc_proxy import __version__
-from byoc_proxy.commands import node, play
+from byoc_proxy.commands import carriers, node, play
 
 app = typer.Typer(
     help="Self-hosted BYOC trunking for programmable voice.",
@@ -28,6 +28,8 @@ for command in (
     node.run,
     node.check,
     node.targets,
+    carriers.networking,
+    carriers.dns_zone,
     play.demo,
     play.sim,
 ):

@@ -19,10 +19,10 @@ class NoReport(Exception):
     """The node did not answer; the message says what came instead."""
 
 
-async def fetched(host: str, port: int) -> dict[str, Any]:
-    """The report of the node whose health listener is there. Raises `NoReport`."""
+async def fetched(host: str, port: int, page: str = "/targets") -> dict[str, Any]:
+    """A page of the node whose health listener is there. Raises `NoReport`."""
     name = _ANY.get(host, host)
-    url = f"http://{f'[{name}]' if ':' in name else name}:{port}/targets"
+    url = f"http://{f'[{name}]' if ':' in name else name}:{port}{page}"
     try:
         async with aiohttp.ClientSession(timeout=_PATIENCE, raise_for_status=True) as http, http.get(url) as answer:
             report: dict[str, Any] = await answer.json()

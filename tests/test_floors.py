@@ -36,6 +36,7 @@ BELOW_APP = (*BELOW_CALL, "call", "provision", "config", "observe", "listeners")
 FLOORS = {
     "sip": floor(pure=True, foreign=()),
     "trunk": floor("sip", pure=True, foreign=("netaddr",)),
+    "publish": floor("sip", "trunk", pure=True, foreign=()),
     "twiml": floor("sip", pure=True, foreign=()),
     "net": floor("sip"),
     "webhook": floor(*OUTSIDE_WORLD),
@@ -52,7 +53,7 @@ FLOORS = {
     "demo": floor(*BELOW_APP, "app"),
     "sim": floor(*BELOW_APP, "app"),
     "targets": floor(),
-    "commands": floor(*BELOW_APP, "preflight", "targets", "daemon", "demo", "sim"),
+    "commands": floor(*BELOW_APP, "publish", "preflight", "targets", "daemon", "demo", "sim"),
     "__main__": floor("commands"),
 }
 
