@@ -27,6 +27,7 @@ from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.digest_server import DigestServer
 from byoc_proxy.sip.transaction import TIMEOUT
+from byoc_proxy.storage.alerts import NoAlerts
 from byoc_proxy.storage.record import timestamp
 from byoc_proxy.trunk.directory import Directories
 from byoc_proxy.trunk.health import State, Watchlist
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.net.whereabouts import Resolver as CallResolver
     from byoc_proxy.sip.outputs import Dropped
+    from byoc_proxy.storage.alerts import AlertSink
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.trunk.health import Watch, WatchedTarget
     from byoc_proxy.trunk.networking import Edge
@@ -72,6 +74,7 @@ class World:
     wall: Callable[[], float] = time.time
     draw: Callable[[], float] = random.random
     hex_digits: Callable[[], str] = _unguessable
+    alerts: AlertSink = NoAlerts()
 
 
 class Node:
@@ -89,7 +92,7 @@ class Node:
         )
         now = asyncio.get_running_loop().time
         self.gauge = Gauge(world.draw, world.log)
-        self.rejections = Rejections(world.wall, world.log)
+        self.rejections = Rejections(world.wall, world.alerts, world.log)
         strangers = Strangers(settings.limits.strangers)
         door = Door(self.directories, strangers, self.gauge, self.rejections, now, world.log)
         screen = Screen(self.directories, digest, self.switchboard, door, world.wall, self.rejections, world.log)
@@ -115,6 +118,7 @@ class Node:
             lines,
             door,
             world.records,
+            world.alerts,
             world.hex_digits,
             world.wall,
             world.draw,

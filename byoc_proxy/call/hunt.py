@@ -275,6 +275,9 @@ class Hunt:
         self.stopped = step.then is Next.STOP
         close_attempt(record, outcome, self._services.endpoint.now)
         record.code = step.code
+        if step.code is not None and step.then in (Next.NEXT_ADDRESS, Next.NEXT_TARGET):
+            what = " ".join(map(str, filter(None, (record.status, record.reason or record.outcome))))
+            self._journal.alert(step.code, f"{record.target} by way of {record.address or 'no address'}: {what}")
         self._journal.tell(
             "attempt.ended",
             leg_sid=record.call_sid,

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from byoc_proxy.call.status import Cause, Status, after, cause_of_refusal
 from byoc_proxy.sip.flow import place_of
 from byoc_proxy.sip.outputs import By
+from byoc_proxy.storage.alerts import Alert
 from byoc_proxy.storage.record import CallRecord, EventRecord, WebhookRecord
+from byoc_proxy.webhook.urls import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.admission import Admit
     from byoc_proxy.webhook.parameters import CallFacts
 
+_ABOUT_THE_SCRIPT = frozenset({11, 12, 13})  # thousands of the codes of requests, documents and verbs
 _WHO = {By.LOCAL: "proxy", By.TIMEOUT: "timeout"}
 
 
@@ -34,6 +37,7 @@ class Journal:
         self._started = services.endpoint.now
         self._answered_at: float | None = None
         self._written = False
+        self._source = flow.remote[0]
         self.record = CallRecord(
             call_sid=facts.call_sid,
             account_sid=facts.account_sid,
@@ -99,11 +103,23 @@ class Journal:
         """A coded warning or error."""
         self.record.events.append(EventRecord(code, text, self._services.wall()))
         self.warn("call.event", code=code, text=text)
+        self.alert(code, text)
+
+    def alert(self, code: int, text: str) -> None:
+        """Tell the account of a code that the record has in its place."""
+        record = self.record
+        alert = Alert(record.account_sid, code, text, record.call_sid, self._source)
+        if record.webhooks and code // 1000 in _ABOUT_THE_SCRIPT:
+            asked = record.webhooks[-1]
+            alert = alert._replace(request_url=asked.url, request_method=asked.method)
+        self._services.alerts.note(alert)
 
     @contextmanager
     def webhook(self, url: str, method: str) -> Iterator[WebhookRecord]:
-        """Note a question to the application and how long its answer took. The query stays out of the record."""
-        asked = WebhookRecord(url.partition("?")[0], method, self._services.wall())
+        """Note a question to the application and how long its answer took. Password and query of its URL stay out
+        of the record.
+        """
+        asked = WebhookRecord(without_credentials(url.partition("?")[0]), method, self._services.wall())
         self.record.webhooks.append(asked)
         self.stage("webhook")
         started = self._services.endpoint.now

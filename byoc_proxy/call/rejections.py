@@ -11,11 +11,14 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.sip.flow import place_of
+from byoc_proxy.storage.alerts import Alert
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from byoc_proxy.sip.flow import Flow
+    from byoc_proxy.storage.alerts import AlertSink
+    from byoc_proxy.trunk.model import SipDomain
 
 KEPT: Final = 200
 EVERY: Final = 60.0  # seconds between two lines of the log
@@ -26,8 +29,9 @@ COUNTED_ONLY: Final = frozenset({"banned", "overload"})  # there are too many of
 class Rejections:
     """`wall` gives seconds since 1970. Kinds are a few fixed words."""
 
-    def __init__(self, wall: Callable[[], float], log: Any) -> None:
+    def __init__(self, wall: Callable[[], float], alerts: AlertSink, log: Any) -> None:
         self._wall = wall
+        self._alerts = alerts
         self._log = log
         self._ring: deque[tuple[float, str, str, str]] = deque(maxlen=KEPT)
         self._counts: Counter[str] = Counter()
@@ -44,6 +48,10 @@ class Rejections:
         if not self._line_due:
             self._line_due = True
             self._loop.call_later(EVERY, self._tell)
+
+    def tell_account(self, domain: SipDomain, code: int, text: str, flow: Flow) -> None:
+        """An INVITE for somebody's domain was refused, which its account wants to know."""
+        self._alerts.note(Alert(domain.account_sid, code, text, domain.sid, flow.remote[0]))
 
     @property
     def counts(self) -> Mapping[str, int]:

@@ -122,9 +122,11 @@ class Screen:
         if fault is not None:
             return fault
         match verdict:
-            case Refuse(status, reason, code, text, known, trail):
+            case Refuse(status, reason, code, text, known, trail, domain):
                 self._log.info("invite.refused", status=status, code=code, trail=trail, **_names(request, flow))
                 self._rejections.note(str(status), flow, text)
+                if domain is not None:
+                    self._rejections.tell_account(domain, code, text, flow)
                 headers = ((ERROR_HEADER, f"{code} {text}"),) if known else ()
                 return Answer(status, text if status == 488 else reason, headers)
             case Drop(reason, _):
@@ -133,9 +135,9 @@ class Screen:
     def _admitted(self, request: Request, flow: Flow, verdict: Admit) -> Accept | Answer:
         if self._switchboard.has_come_back(request, verdict.trunk.sid):
             self._log.warning("invite.refused", status=482, cause="a loop", sip_call_id=request.call_id)
-            return Answer(
-                482, None, ((ERROR_HEADER, f"{TOO_MANY_HOPS} The call came back to the trunk that sent it"),)
-            )
+            text = "The call came back to the trunk that sent it"
+            self._rejections.tell_account(verdict.domain, TOO_MANY_HOPS, text, flow)
+            return Answer(482, None, ((ERROR_HEADER, f"{TOO_MANY_HOPS} {text}"),))
         terms = verdict.trunk.terms()
         if too_brief(request, terms):
             return Answer(422, None, (least(terms.min_se),))  # RFC 4028 §9
@@ -143,6 +145,7 @@ class Screen:
             return self._unavailable(request, flow, "Draining", self._switchboard.retry_after)
         seated = self._switchboard.seat(verdict)
         if isinstance(seated, Full):
+            self._rejections.tell_account(verdict.domain, seated.code, seated.text, flow)
             error = (ERROR_HEADER, f"{seated.code} {seated.text}")
             return self._unavailable(request, flow, seated.reason, seated.retry_after, error)
         if verdict.acl_entry is None:
@@ -166,8 +169,9 @@ class Screen:
             wrong = self._count_wrong_answer(request, flow)
             self._log.info("digest.wrong", cause=verdict.wrong, count=wrong, **_names(request, flow))
             if wrong >= MAX_WRONG_ANSWERS:
-                known = self._directories.current.knows(flow.remote[0])
-                error = ((ERROR_HEADER, f"{BAD_CREDENTIALS} Bad user credentials"),) if known else ()
+                known, text = self._directories.current.knows(flow.remote[0]), "Bad user credentials"
+                self._rejections.tell_account(verdict.domain, BAD_CREDENTIALS, text, flow)
+                error = ((ERROR_HEADER, f"{BAD_CREDENTIALS} {text}"),) if known else ()
                 return Answer(403, "Forbidden", error)
         challenges = self._digest.challenges(verdict.domain.digest_algorithms, self._wall(), verdict.stale)
         return Answer(407, None, tuple(("Proxy-Authenticate", value) for value in challenges))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from byoc_proxy.call.lines import Lines
     from byoc_proxy.net.endpoint import Endpoint
     from byoc_proxy.net.whereabouts import Resolver
+    from byoc_proxy.storage.alerts import AlertSink
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.trunk.directory import Directories
     from byoc_proxy.trunk.health import Watchlist
@@ -30,6 +31,7 @@ class Services:
     lines: Lines
     door: Door
     records: CallStore
+    alerts: AlertSink
     token: Callable[[], str]
     wall: Callable[[], float]
     draw: Callable[[], float]

@@ -81,7 +81,9 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """A final response. `code` and `text` may be told (`X-Byoc-Error`) to a `known` source only."""
+    """A final response. `code` and `text` may be told (`X-Byoc-Error`) to a `known` source only. `domain`: whose
+    INVITE it was, if anybody's.
+    """
 
     status: int
     reason: str
@@ -89,6 +91,7 @@ class Refuse:
     text: str
     known: bool
     trail: Trail
+    domain: SipDomain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ def admit(
     trail: Trail = (f"domain {domain.domain_name} matched host {arrival.host}, region {match.region}",)
     if rules.trunk is None:
         text = f"no trunk linked to {domain.domain_name}"
-        return _refuse(arrival, directory, _Cause(404, "Not Found", DOMAIN_NOT_FOUND, text), trail)
+        return _refuse(arrival, directory, _Cause(404, "Not Found", DOMAIN_NOT_FOUND, text), trail, domain)
     trail += (f"trunk {rules.trunk.sid} '{rules.trunk.friendly_name}'",)
 
     entry, line, cause = _ask_lists(arrival, match)
@@ -141,7 +144,7 @@ def admit(
         line, cause = _ask_certificate(arrival, domain.client_certificates)
         trail += (line,)
     if cause is not None:
-        return _refuse(arrival, directory, cause, trail)
+        return _refuse(arrival, directory, cause, trail, domain)
     admitted = Admit(rules.trunk, domain, match.region, entry, None, trail)
     verdict = admitted if rules.credentials is None else _after_digest(authenticate(domain), admitted)
     return _with_number(arrival, directory, verdict) if isinstance(verdict, Admit) else verdict
@@ -230,9 +233,12 @@ def _with_number(arrival: Arrival, directory: Directory, admitted: Admit) -> Adm
     if called and wanted.is_complete(called):
         return admitted
     text = f"{called[:40]!r} has fewer than {wanted.min_digits} digits" if called else "no number is called"
-    return _refuse(arrival, directory, _Cause(484, "Address Incomplete", BAD_NUMBER, text), admitted.trail)
+    cause = _Cause(484, "Address Incomplete", BAD_NUMBER, text)
+    return _refuse(arrival, directory, cause, admitted.trail, admitted.domain)
 
 
-def _refuse(arrival: Arrival, directory: Directory, cause: _Cause, trail: Trail) -> Refuse:
+def _refuse(
+    arrival: Arrival, directory: Directory, cause: _Cause, trail: Trail, domain: SipDomain | None = None
+) -> Refuse:
     known = directory.knows(arrival.source)
-    return Refuse(*cause, known, (*trail, f"refused: {cause.text}"))
+    return Refuse(*cause, known, (*trail, f"refused: {cause.text}"), domain)

@@ -25,6 +25,7 @@ from byoc_proxy.sim.tasks import Tasks
 from byoc_proxy.sim.wire import NodeWire, listen
 from byoc_proxy.sim.words import sdp
 from byoc_proxy.sim.zone import FakeResolver, Zone
+from byoc_proxy.storage.alerts import Alert
 from byoc_proxy.storage.record import CallRecord
 from byoc_proxy.storage.store import MemoryStore
 from byoc_proxy.trunk.model import stable_sid
@@ -74,6 +75,7 @@ class Scene:
         self.resolver = FakeResolver(self.zone)
         self.customer = Customer()
         self.store = MemoryStore()
+        self.alerts: list[Alert] = []
         self.logged: list[MutableMapping[str, Any]] = []
         self.crashes: list[str] = []
         self.caller = Carrier(self.network, "203.0.113.8", name="caller")
@@ -104,6 +106,7 @@ class Scene:
             wall=lambda: WALL + asyncio.get_running_loop().time(),
             draw=lambda: self.draw(),
             hex_digits=self._hex_digits,
+            alerts=self,
         )
         self.node = Node(loaded, world)
         self.is_running = True
@@ -126,6 +129,10 @@ class Scene:
 
     def draws_at_random(self, seed: int = 1) -> None:
         self.draw = random.Random(seed).random
+
+    def note(self, alert: Alert) -> None:
+        """What an account is told of."""
+        self.alerts.append(alert)
 
     # --- people --------------------------------------------------------------------------------------------
 

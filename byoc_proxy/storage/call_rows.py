@@ -1,0 +1,68 @@
+"""What the table `calls` says of a call: a row for the caller's leg and one for each leg that was dialled.
+
+The statuses are those of the public Call resource. A leg that lives has no end; the whole story of the call, one
+line of JSON, is on the row of the first leg and only when it is over.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from byoc_proxy.storage.plain import plain
+
+if TYPE_CHECKING:
+    from byoc_proxy.storage.record import CallRecord, LegRecord
+
+Row = dict[str, Any]
+
+
+def call_rows(record: CallRecord, node: str, now: float, line: str | None = None) -> list[Row]:
+    """The rows as of `now` (seconds since 1970), the caller's leg first. `line`: the record of a call that is over.
+
+    A call that is over takes its legs along.
+    """
+    received = record.stages.get("received", now)
+    ended = record.stages.get("ended")
+    caller = {
+        "sid": record.call_sid,
+        "account_sid": record.account_sid,
+        "parent_call_sid": None,
+        "trunk_sid": record.trunk_sid,
+        "from": plain(record.caller),
+        "to": plain(record.called),
+        "caller_name": None if record.caller_name is None else plain(record.caller_name),
+        "status": str(record.status),
+        "direction": record.direction,
+        "start_time": received,
+        "end_time": ended,
+        "duration": None if ended is None or "answered" not in record.stages else int(record.duration),
+        "cause": plain(record.cause),
+        "node": node,
+        "record": line,
+        "date_created": int(received),
+        "date_updated": int(now),
+    }
+    return [caller, *(_leg_row(leg, caller) for leg in record.legs)]
+
+
+def _leg_row(leg: LegRecord, caller: Row) -> Row:
+    answered = leg.answered_at
+    ended = caller["end_time"] if leg.ended_at is None else leg.ended_at
+    lasted = None if answered is None or ended is None else int(ended - answered)
+    return {
+        **caller,
+        "sid": leg.call_sid,
+        "parent_call_sid": caller["sid"],
+        "trunk_sid": leg.trunk_sid,
+        "from": plain(leg.caller),
+        "to": plain(leg.called),
+        "caller_name": None,
+        "status": leg.status,
+        "direction": "outbound-dial",
+        "start_time": leg.started_at,
+        "end_time": ended,
+        "duration": lasted,
+        "cause": "",
+        "record": None,
+        "date_created": int(leg.started_at),
+    }

@@ -1,0 +1,24 @@
+"""How bad a coded event is: what the public error dictionary lists as a warning; everything else is an error."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+Level = Literal["error", "warning"]
+
+WARNINGS: Final = frozenset(
+    {
+        12200,  # the document has what no verb knows
+        *(13210, 13212, 13215, 13216, 13218, 13219),  # attributes of <Dial>
+        *(13221, 13241),  # status callbacks of <Number> and <Sip>
+        *(13710, 13810, 13910),  # <Redirect>, <Reject>, <Pause>
+        32002,  # a domain that is not here
+        32011,  # one attempt; the call may go through by another
+        *(32111, 32112, 32113, 32114),  # headers of a <Sip> URI
+    }
+)
+
+
+def level_of(code: int) -> Level:
+    """The level of a code, as `log_level` of an alert has it."""
+    return "warning" if code in WARNINGS else "error"
