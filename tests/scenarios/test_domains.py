@@ -20,6 +20,7 @@ ip_access_control_lists: {chicago: {addresses: [198.18.0.1]}}
 async def test_the_generic_and_all_localized_hosts_reach_the_same_domain_and_name_their_region(
     scene: Scene, region: str | None
 ) -> None:
+    """S15, S101: `sip:alice@…` at the generic and all regional hosts. S49: the eight regions."""
     scene.starts(twiml=REJECT)
     host = f"acme.sip.{region}.example.test" if region else "acme.sip.example.test"
     call = scene.caller.calls(f"sip:alice@{host}")
@@ -30,8 +31,23 @@ async def test_the_generic_and_all_localized_hosts_reach_the_same_domain_and_nam
     assert scene.customer.requests[0].params["SipRegion"] == (region or "us1")
 
 
+@pytest.mark.parametrize("home", ["us1", "jp1"])
+@pytest.mark.parametrize("host", ["acme.sip.de1.example.test", "acme.de1.sip.example.test"])
+async def test_an_invite_for_a_specific_geographic_region_has_it_in_the_record_and_the_webhook(
+    scene: Scene, home: str, host: str
+) -> None:
+    """S50: whichever region the node is in."""
+    scene.starts(f"region: {home}", twiml=REJECT)
+    call = scene.caller.calls(f"sip:+14158675309@{host}")
+    await call.hears(180)
+    await call.hears(404)
+    record = await scene.over()
+    assert (record.region, scene.customer.requests[0].params["SipRegion"]) == ("de1", "de1")
+
+
 @pytest.mark.parametrize("uri", ["sip:+1@ACME.SIP.Example.Test", "sip:+1@acme.sip.example.test:5060;user=phone"])
 async def test_the_case_and_the_port_of_the_host_do_not_matter(scene: Scene, uri: str) -> None:
+    """S48: the routing key is the Request-URI's host."""
     scene.starts(twiml=REJECT)
     call = scene.caller.calls(uri)
     await call.hears(180)
@@ -39,6 +55,7 @@ async def test_the_case_and_the_port_of_the_host_do_not_matter(scene: Scene, uri
 
 
 async def test_the_host_of_to_does_not_matter(scene: Scene) -> None:
+    """S48: not To, not the source address."""
     scene.starts(twiml=REJECT)
     call = scene.caller.calls(DIALLED, to="sip:+14158675309@somewhere.example.org")
     await call.hears(180)
