@@ -55,9 +55,9 @@ class EdgeShares:
         self._calls[key] += 1
 
     def of(self, trunk_sids: Iterable[str], edges: Sequence[Edge]) -> dict[str, TrunkShare]:
-        """The shares of these trunks at `edges`, those of this node."""
+        """The shares of these trunks at `edges`, those of this node. May be asked from another thread."""
         found: dict[str, list[tuple[_Key, int]]] = {sid: [] for sid in trunk_sids}
-        for key, calls in self._calls.items():
+        for key, calls in list(self._calls.items()):
             if key[0] in found:
                 found[key[0]].append((key, calls))
         return {sid: _share(rows, edges) for sid, rows in found.items()}

@@ -1,4 +1,4 @@
-"""Several edges of one region: each takes the same call, the death of one leaves the others, and all are to be used."""
+"""Several edges of one region: each takes the same call, the death of one leaves the others, all are to be used."""
 
 import asyncio
 import json
