@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from byoc_proxy import __version__
-from byoc_proxy.commands import carriers, node, play
+from byoc_proxy.commands import carriers, node, play, resources
 
 app = typer.Typer(
     help="Self-hosted BYOC trunking for programmable voice.",
@@ -30,6 +30,7 @@ for command in (
     node.targets,
     carriers.networking,
     carriers.dns_zone,
+    resources.export,
     play.demo,
     play.sim,
 ):

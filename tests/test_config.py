@@ -687,3 +687,40 @@ def test_numbers_are_those_of_a_reader_and_not_of_yaml_1_1(wrong: Wrong, read: R
     assert read("limits: {max_calls: 1_000}\n").settings.limits.max_calls == 1000
     (line,) = wrong("limits: {max_calls: 1:30}")
     assert "limits.max_calls: must be a valid integer" in line
+
+
+def test_a_sid_may_be_pinned_inside_an_entry_too(read: Read) -> None:
+    address, credential, target = (f"{prefix}{'0123456789abcdef' * 2}" for prefix in ("IP", "CR", "NE"))
+    loaded = read(f"""
+        ip_access_control_lists: {{dallas: {{addresses: [{{sid: {address}, cidr: 198.51.100.7}}]}}}}
+        credential_lists: {{sbcs: {{credentials: [{{sid: {credential}, username: a, password: Long-Password-1}}]}}}}
+        connection_policies: {{carriers: {{targets: [{{sid: {target}, target: "sip:gw.carrier.example"}}]}}}}
+    """).resources
+    assert loaded.ip_access_control_lists[0].addresses[0].sid == address
+    assert loaded.credential_lists[0].credentials[0].sid == credential
+    assert loaded.connection_policies[0].targets[0].sid == target
+
+
+def test_a_sid_inside_entries_names_one_thing(wrong: Wrong) -> None:
+    sid = f"IP{'0' * 32}"
+    assert wrong(f"""\
+        ip_access_control_lists:
+          one: {{addresses: [{{sid: {sid}, cidr: 198.51.100.7}}, {{sid: {sid}, cidr: 198.51.100.8}}]}}
+    """) == [
+        f"byoc.yaml:5:85: ip_access_control_lists.one.addresses.1.sid: {sid} is used twice; a SID names one thing"
+    ]
+
+
+def test_a_pinned_sid_that_another_entry_has_from_its_key_is_refused(wrong: Wrong) -> None:
+    made = stable_sid("CR", "one", "a")
+    (problem,) = wrong(f"""
+        credential_lists:
+          one: {{credentials: [{{username: a, password: Long-Password-1}}]}}
+          two: {{credentials: [{{username: b, password: Long-Password-1, sid: {made}}}]}}
+    """)
+    assert problem.endswith(f"credential_lists.two.credentials.0.sid: {made} is used twice; a SID names one thing")
+
+
+def test_an_empty_friendly_name_stays_empty(read: Read) -> None:
+    empty, missing = read("trunks: {a: {friendly_name: ''}, b: {}}").resources.trunks
+    assert (empty.friendly_name, missing.friendly_name) == ("", "b")

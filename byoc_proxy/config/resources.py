@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         NumberFormatSection,
         OutboundNumbersSection,
     )
+    from byoc_proxy.sip.uri import SipUri
 
 DEFAULT_ACCOUNT: Final = "default"
 _PREFIXES: Final = {
@@ -152,6 +153,7 @@ class ResourceReader:
         self._installation = installation
         self._sids = dict(self._all_sids())
         self._owners: dict[tuple[str, str], AccountSid] = {}
+        self._inner: dict[str, bool] = {}  # SIDs of what stands in lists, and whether they are pinned
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.names = {sid: name for name, sid in self._sids.items()}
@@ -190,7 +192,7 @@ class ResourceReader:
         declared = [
             Account(
                 AccountSid(self._sids["accounts", key]),
-                entry.friendly_name or key,
+                _named(entry, key),
                 entry.auth_token.get_secret_value(),
                 self._reference(("accounts", key, "parent"), "accounts", entry.parent, AccountSid),
                 entry.static_ip,
@@ -243,7 +245,7 @@ class ResourceReader:
             yield ByocTrunk(
                 ByocTrunkSid(sid),
                 owner,
-                entry.friendly_name or key,
+                _named(entry, key),
                 connection_policy_sid=self._reference(
                     (*path, "connection_policy"), "connection_policies", policy, ConnectionPolicySid
                 ),
@@ -260,7 +262,7 @@ class ResourceReader:
                 SipDomainSid(sid),
                 owner,
                 entry.domain_name or f"{key.lower()}.{self._installation.base_domain}",
-                entry.friendly_name or key,
+                _named(entry, key),
                 self._reference((*path, "trunk"), "trunks", entry.trunk, ByocTrunkSid),
                 self._references(path, "ip_access_control_lists", entry, IpAccessControlListSid),
                 self._references(path, "credential_lists", entry, CredentialListSid),
@@ -280,11 +282,16 @@ class ResourceReader:
     def _access_control_lists(self) -> Iterator[IpAccessControlList]:
         entries = self._entries.ip_access_control_lists
         for key, entry, sid, owner in self._owned("ip_access_control_lists", entries):
+            path = ("ip_access_control_lists", key, "addresses")
             addresses = tuple(
-                IpAddress(IpAddressSid(stable_sid("IP", key, item.cidr)), item.friendly_name, item.cidr)
-                for item in entry.addresses
+                IpAddress(
+                    IpAddressSid(self._inner_sid((*path, at), item.sid, "IP", key, item.cidr)),
+                    item.friendly_name,
+                    item.cidr,
+                )
+                for at, item in enumerate(entry.addresses)
             )
-            yield IpAccessControlList(IpAccessControlListSid(sid), owner, entry.friendly_name or key, addresses)
+            yield IpAccessControlList(IpAccessControlListSid(sid), owner, _named(entry, key), addresses)
 
     def _credential_lists(self) -> Iterator[CredentialList]:
         entries = self._entries.credential_lists
@@ -292,13 +299,13 @@ class ResourceReader:
             path = ("credential_lists", key, "credentials")
             credentials = tuple(
                 Credential(
-                    CredentialSid(stable_sid("CR", key, item.username)),
+                    CredentialSid(self._inner_sid((*path, at), item.sid, "CR", key, item.username)),
                     item.username,
                     self._ha1((*path, at), item),
                 )
                 for at, item in enumerate(entry.credentials)
             )
-            yield CredentialList(CredentialListSid(sid), owner, entry.friendly_name or key, credentials)
+            yield CredentialList(CredentialListSid(sid), owner, _named(entry, key), credentials)
 
     def _ha1(self, path: Path, item: CredentialEntry) -> Ha1:
         if item.password is not None:
@@ -312,11 +319,13 @@ class ResourceReader:
 
     def _policies(self) -> Iterator[ConnectionPolicy]:
         for key, entry, sid, owner in self._owned("connection_policies", self._entries.connection_policies):
-            path = ("connection_policies", key, "failover_stop_codes")
+            path = ("connection_policies", key)
             targets = tuple(
                 ConnectionPolicyTarget(
-                    TargetSid(stable_sid("NE", key, str(at), str(item.target))),
-                    item.friendly_name or str(item.target.with_user(item.target.user).without_headers()),
+                    TargetSid(
+                        self._inner_sid((*path, "targets", at), item.sid, "NE", key, str(at), str(item.target))
+                    ),
+                    target_name(item.target) if item.friendly_name is None else item.friendly_name,
                     item.target,
                     item.priority,
                     item.weight,
@@ -331,15 +340,25 @@ class ResourceReader:
             yield ConnectionPolicy(
                 ConnectionPolicySid(sid),
                 owner,
-                entry.friendly_name or key,
+                _named(entry, key),
                 targets,
-                self._stop_codes(path, entry.failover_stop_codes),
+                self._stop_codes((*path, "failover_stop_codes"), entry.failover_stop_codes),
                 entry.follow_redirects,
                 entry.ring_no_progress_timeout,
                 entry.no_reply_timeout,
                 _credentials(entry.credentials),
                 _health(entry.health),
             )
+
+    def _inner_sid(self, path: Path, pinned: str | None, prefix: str, *key_parts: str) -> str:
+        """The SID of something inside an entry. Two that are made of the same key are not blamed here: the rows
+        are alike then, and the rules say so in their words.
+        """
+        sid = pinned or stable_sid(prefix, *key_parts)
+        if sid in self._inner and (pinned is not None or self._inner[sid]):
+            self.problems.append(((*path, "sid"), f"{sid} is used twice; a SID names one thing"))
+        self._inner[sid] = self._inner.get(sid, False) or pinned is not None
+        return sid
 
     def _stop_codes(self, path: Path, texts: tuple[str, ...] | None) -> frozenset[int] | None:
         if texts is None:
@@ -355,6 +374,15 @@ class ResourceReader:
             else:
                 self.problems.append(((*path, at), f"{text!r} is not a code; write 486 or 6xx"))
         return frozenset(codes)
+
+
+def target_name(target: SipUri) -> str:
+    """What a target without `friendly_name` is called: its URI without password and headers."""
+    return str(target.with_user(target.user).without_headers())
+
+
+def _named(entry: Entry | AccountEntry, key: str) -> str:
+    return key if entry.friendly_name is None else entry.friendly_name
 
 
 def _numbers(section: InboundNumbersSection | OutboundNumbersSection) -> NumberFormats:

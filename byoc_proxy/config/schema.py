@@ -15,6 +15,7 @@ from byoc_proxy.config.fields import (
     AccountName,
     AccountSid,
     Address,
+    AddressSid,
     AdvertisedAddress,
     AuthorityFile,
     BindAddress,
@@ -22,6 +23,7 @@ from byoc_proxy.config.fields import (
     Count,
     CountryCode,
     CredentialListSid,
+    CredentialSid,
     DialPrefix,
     Digits,
     DomainSid,
@@ -46,6 +48,7 @@ from byoc_proxy.config.fields import (
     Secret,
     SipUser,
     Target,
+    TargetSid,
     Text64,
     Text255,
     TrunkSid,
@@ -217,15 +220,18 @@ class ProcessSection(Section):
 
 
 class Entry(Section):
-    """What every resource has. `account` is a key of `accounts`; it may be left out when there is only one."""
+    """What every resource has. `account` is a key of `accounts`; it may be left out when there is only one.
+
+    Without `friendly_name` it is the key; an empty one stays empty.
+    """
 
     account: Text64 | None = None
-    friendly_name: Text255 = ""
+    friendly_name: Text255 | None = None
 
 
 class AccountEntry(Section):
     sid: AccountSid | None = None
-    friendly_name: Text255 = ""
+    friendly_name: Text255 | None = None
     auth_token: Secret
     parent: Text64 | None = None
     static_ip: bool = False
@@ -305,7 +311,7 @@ class ClientCertificatesSection(Section):
 
 class DomainEntry(Entry):
     sid: DomainSid | None = None
-    friendly_name: Text64 = ""
+    friendly_name: Text64 | None = None
     domain_name: HostName | None = None
     trunk: Text64 | None = None
     ip_access_control_lists: tuple[Text64, ...] = ()
@@ -317,6 +323,7 @@ class DomainEntry(Entry):
 
 
 class AddressEntry(Section):
+    sid: AddressSid | None = None
     cidr: Cidr
     friendly_name: Text255 = ""
 
@@ -339,6 +346,7 @@ def _mode_alone(value: Any) -> Any:
 
 
 class CredentialEntry(Section):
+    sid: CredentialSid | None = None
     username: UserName
     password: Secret | None = None
     ha1_md5: Ha1Md5 | None = None
@@ -355,7 +363,7 @@ class CredentialEntry(Section):
 
 class CredentialListEntry(Entry):
     sid: CredentialListSid | None = None
-    friendly_name: Text64 = ""
+    friendly_name: Text64 | None = None
     credentials: tuple[CredentialEntry, ...] = ()
 
 
@@ -373,8 +381,9 @@ HealthEntry = Annotated[HealthRulesSection, BeforeValidator(_mode_alone)]
 
 
 class TargetEntry(Section):
+    sid: TargetSid | None = None
     target: Target
-    friendly_name: Text255 = ""
+    friendly_name: Text255 | None = None
     priority: Annotated[Count, Field(ge=0, le=MOST_PRIORITY)] = 10
     weight: Annotated[Count, Field(ge=1, le=MOST_WEIGHT)] = 10
     enabled: bool = True
