@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from byoc_proxy.config.export_installation import installation_keys
 from byoc_proxy.config.keys import free_name, readable_keys, variable_name
 from byoc_proxy.config.resources import DEFAULT_ACCOUNT, target_name
 from byoc_proxy.config.schema import (
@@ -19,7 +20,6 @@ from byoc_proxy.config.schema import (
     AddressEntry,
     CalledFormatSection,
     DomainEntry,
-    InstallationSection,
     PolicyEntry,
     TargetEntry,
     TrunkEntry,
@@ -27,7 +27,6 @@ from byoc_proxy.config.schema import (
 from byoc_proxy.config.yaml_text import Line, Variable
 from byoc_proxy.sip.uri import SipUri
 from byoc_proxy.trunk.model import Account, AccountSid, HealthRules, stable_sid
-from byoc_proxy.trunk.regions import DEFAULT_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,9 +41,7 @@ if TYPE_CHECKING:
         ConnectionPolicyTarget,
         Credential,
         CredentialList,
-        Installation,
         IpAccessControlList,
-        Region,
         Resources,
         SipDomain,
     )
@@ -54,7 +51,7 @@ _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Keys of entries that are not in a record as they are in the file; the functions below write them.
 _APART: Final = frozenset(
     "sid account friendly_name addresses auth_token client_certificates credentials failover_stop_codes health"
-    " inbound_numbers outbound_numbers realm regions targets tls".split()
+    " inbound_numbers outbound_numbers targets tls".split()
 )
 
 
@@ -72,7 +69,7 @@ def export(rows: Resources, *, secrets_in_file: bool = True) -> Exported:
     `rows` must hold together as a `Directory` demands. Hashes of passwords are in it in any case.
     """
     exported = Exported()
-    exported.sections |= _installation(rows.installation)
+    exported.sections |= installation_keys(rows.installation)
     exported.sections |= _Writer(rows, exported.variables, secrets_in_file).sections()
     return exported
 
@@ -207,22 +204,6 @@ def _domain_keys(rows: Resources) -> dict[str, str]:
         keys[domain.sid] = free_name(key, "-", taken)
         taken.add(keys[domain.sid])
     return keys
-
-
-def _installation(place: Installation) -> dict[str, Any]:
-    written = _differing(InstallationSection, place)
-    if place.realm != place.base_domain:
-        written["realm"] = place.realm
-    if place.regions != DEFAULT_REGIONS:
-        written["regions"] = {name: _region(name, region) for name, region in place.regions.items()}
-    return written
-
-
-def _region(name: str, region: Region) -> Line:
-    usual = DEFAULT_REGIONS[name].label if name in DEFAULT_REGIONS else name
-    label = {"label": region.label} if region.label != usual else {}
-    lists = {"neighbours": region.neighbours, "addresses": region.addresses}
-    return Line(label | {key: list(values) for key, values in lists.items() if values})
 
 
 def _target(target: ConnectionPolicyTarget, of_policy: HealthRules) -> dict[str, Any]:

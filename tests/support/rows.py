@@ -31,6 +31,7 @@ from byoc_proxy.trunk.model import (
     IpAccessControlListSid,
     IpAddress,
     IpAddressSid,
+    Media,
     Region,
     Resources,
     SipDomain,
@@ -95,6 +96,9 @@ def installations(draw: st.DrawFn) -> Installation:
         regions,
         draw(st.sampled_from(["drop", "404"])),
         draw(st.sampled_from([("us1",), ("us1", "us2")])),
+        draw(st.sampled_from([None, "us1"])),
+        draw(st.sampled_from([(), (("UDP", 5060), ("TLS", 15061))])),
+        draw(st.sampled_from([None, Media(("203.0.113.0/28", "2001:db8::/64"), 10000, 20000)])),
     )
 
 
