@@ -29,7 +29,7 @@ EXAMPLE = Path(__file__).resolve().parent.parent / "config.example.yaml"
 
 # Without shrinking: an installation that fails takes longer to make small than a test may last.
 by_files = settings(
-    max_examples=60,
+    max_examples=30,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -190,6 +190,21 @@ def test_any_plain_value_is_read_as_it_was_written(value: dict[str, Any], commen
 def test_a_variable_is_filled_in_and_what_only_looks_like_one_is_not() -> None:
     text = yaml_text({"a": Variable("NAME"), "b": "${NAME}", "c": "$${NAME} ${"})
     assert read_document(text, {"NAME": "x"}).value == {"a": "x", "b": "${NAME}", "c": "$${NAME} ${"}
+
+
+def test_every_key_of_the_installation_is_written_when_it_is_not_as_by_default() -> None:
+    place = model.Installation(
+        base_domain="sip.example.test",
+        realm="calls of example",
+        region="x1",
+        regions={"x1": model.Region("x1", "X 1", (), ("203.0.113.5",))},
+        unknown_domain="404",
+        static_ip_regions=(),
+        default_region="x1",
+        signalling_ports=(("UDP", 5070),),
+        media=model.Media(("203.0.113.0/28",), 10000, 20000),
+    )
+    assert set(export(Resources(place)).sections) == set(schema.InstallationSection.model_fields)
 
 
 def record_fields() -> Iterator[tuple[str, str]]:

@@ -24,10 +24,8 @@ def installation_keys(place: Installation) -> dict[str, Any]:
         "media": _media(place.media) if place.media is not None else None,
         "unknown_domain": place.unknown_domain if place.unknown_domain != usual.unknown_domain else None,
     }
-    written = {
-        "base_domain": place.base_domain,
-        **{key: value for key, value in plain.items() if value is not None},
-    }
+    written: dict[str, Any] = {"base_domain": place.base_domain}
+    written |= {key: value for key, value in plain.items() if value is not None}
     if place.static_ip_regions != usual.static_ip_regions:
         written["static_ip_regions"] = list(place.static_ip_regions)
     return written
