@@ -153,7 +153,7 @@ def test_resources_become_records_that_refer_to_each_other(read: Read) -> None:
     loaded = read(SMALL)
     match = loaded.directory.find("acme.sip.example.test")
     assert match is not None
-    trunk = match.rules.trunk
+    trunk = match.trunk
     assert trunk is not None
     assert (trunk.sid, trunk.friendly_name) == (stable_sid("BY", "main"), "main")
     policy = loaded.directory.policy_of(trunk)
@@ -161,7 +161,7 @@ def test_resources_become_records_that_refer_to_each_other(read: Read) -> None:
     assert [str(target.target) for target in policy.targets] == ["sip:gw.carrier.example"]
     assert (policy.targets[0].priority, policy.targets[0].weight, policy.targets[0].enabled) == (10, 10, True)
     assert loaded.directory.knows("198.51.100.7")
-    assert match.rules.domain.account_sid == stable_sid("AC", "acme")
+    assert match.domain.account_sid == stable_sid("AC", "acme")
 
 
 def test_a_password_is_kept_as_its_ha1_for_the_realm_only(read: Read) -> None:

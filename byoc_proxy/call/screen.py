@@ -204,7 +204,7 @@ def _is_anybodys_business(request: Request, match: HostMatch | None) -> bool:
     """
     if match is None or request.to_tag:
         return False
-    return request.method != "OPTIONS" or match.rules.sources is None
+    return request.method != "OPTIONS" or not match.sources
 
 
 def _fault(request: Request) -> Answer | None:
@@ -233,7 +233,7 @@ def _called(request: Request) -> str:
 
 def _arrival(request: Request, flow: Flow, directory: Directory, host: str) -> Arrival:
     match = directory.find(host)
-    asks_security = match is not None and match.rules.domain.secure
+    asks_security = match is not None and match.domain.secure
     return Arrival(
         host,
         flow.remote[0],

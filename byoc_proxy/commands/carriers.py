@@ -18,7 +18,7 @@ from byoc_proxy.publish.table import table
 from byoc_proxy.publish.zonefile import Authority, NameServer, ZoneError, origin_of, zone_file
 from byoc_proxy.trunk.networking import networking as networking_of
 from byoc_proxy.trunk.networking_view import networking_view
-from byoc_proxy.trunk.sources import AddressError, read_address
+from byoc_proxy.trunk.networks import AddressError, read_address
 
 if TYPE_CHECKING:
     from byoc_proxy.config.load import Loaded

@@ -16,9 +16,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Sec
 
 from byoc_proxy.sip.uri import SipUri, UriError, bracketed
 from byoc_proxy.trunk.checks import target_fault
+from byoc_proxy.trunk.networks import AddressError, read_address, read_network
 from byoc_proxy.trunk.origination import read_target
 from byoc_proxy.trunk.relaying import pattern_fault
-from byoc_proxy.trunk.sources import AddressError, read_address, read_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from byoc_proxy.config.document import Document, Path
     from byoc_proxy.config.explain import Problem
     from byoc_proxy.config.settings import Settings
-    from byoc_proxy.trunk.checks import Finding
+    from byoc_proxy.trunk.findings import Finding
     from byoc_proxy.trunk.model import Installation, Resources
 
 _SID: Final = re.compile(r"\b[A-Z]{2}[0-9a-f]{32}\b")

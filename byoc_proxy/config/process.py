@@ -15,7 +15,7 @@ from byoc_proxy.config.settings import (
     WebhookTimes,
 )
 from byoc_proxy.sip.flow import TlsTerms
-from byoc_proxy.trunk.checks import VERIFY_WARNINGS
+from byoc_proxy.trunk.advice import VERIFY_WARNINGS
 from byoc_proxy.trunk.model import Installation, Media, Region
 from byoc_proxy.trunk.regions import DEFAULT_REGIONS
 from byoc_proxy.trunk.strangers import StrangerLimits

@@ -19,8 +19,8 @@ from byoc_proxy.storage.revisions import Place, add_revision, current, touched_s
 from byoc_proxy.storage.rows import RowReader
 from byoc_proxy.storage.unlock import prove
 from byoc_proxy.trunk.changes import SECTIONS, Change, differences
-from byoc_proxy.trunk.checks import Finding
 from byoc_proxy.trunk.directory import Directories, DirectoryProblems
+from byoc_proxy.trunk.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection

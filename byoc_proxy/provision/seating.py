@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from byoc_proxy.trunk.changes import Row
-    from byoc_proxy.trunk.checks import Finding
+    from byoc_proxy.trunk.findings import Finding
     from byoc_proxy.trunk.model import ConnectionPolicyTarget, Credential, IpAddress, Resources, SipDomain
 
 Rows = dict[Place, "Row"]

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from byoc_proxy.sip.addresses import is_numeric
-from byoc_proxy.trunk.sources import read_network
+from byoc_proxy.trunk.networks import read_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from byoc_proxy.trunk.directory import Directory, DomainRules
-    from byoc_proxy.trunk.model import ByocTrunk, Media
+    from byoc_proxy.trunk.directory import Directory
+    from byoc_proxy.trunk.model import ByocTrunk, Media, SipDomain
     from byoc_proxy.trunk.networking import Networking
 
 
@@ -50,11 +50,11 @@ def access_for(directory: Directory, info: Networking) -> Access:
     """Who needs to reach us for the trunks of `info` to work."""
     trunks = [each.trunk for each in info.trunks]
     sids = {trunk.sid for trunk in trunks}
-    rules = [each for each in directory.domains.values() if each.trunk is not None and each.trunk.sid in sids]
+    domains = [each for each in directory.domains.values() if each.byoc_trunk_sid in sids]
     sources: dict[str, str] = {}
-    for cidr, name in (*_listed(directory, rules), *_called(directory, trunks)):
+    for cidr, name in (*_listed(directory, domains), *_called(directory, trunks)):
         sources.setdefault(read_network(cidr).cidr, _printable(name))
-    reasons = [*_from_anywhere(rules), *_named(directory, trunks)]
+    reasons = [*_from_anywhere(domains), *_named(directory, trunks)]
     if len(trunks) < len(directory.trunks):
         reasons.append("these rules are for some of the trunks; the carriers of the others come in too")
     ports = info.ports
@@ -68,8 +68,8 @@ def access_for(directory: Directory, info: Networking) -> Access:
     )
 
 
-def _listed(directory: Directory, rules: Sequence[DomainRules]) -> Iterator[tuple[str, str]]:
-    used = {sid for each in rules for sid in each.domain.ip_access_control_list_sids}
+def _listed(directory: Directory, domains: Sequence[SipDomain]) -> Iterator[tuple[str, str]]:
+    used = {sid for each in domains for sid in each.ip_access_control_list_sids}
     for acl in directory.resources.ip_access_control_lists:
         for entry in acl.addresses if acl.sid in used else ():
             yield entry.cidr, ": ".join(filter(None, (acl.friendly_name, entry.friendly_name)))
@@ -96,12 +96,11 @@ def _next_hops(directory: Directory, trunks: Sequence[ByocTrunk]) -> Iterator[tu
                 yield (target.outbound_proxy or target.target).host, f"target {target.friendly_name}"
 
 
-def _from_anywhere(rules: Sequence[DomainRules]) -> Iterator[str]:
-    for each in rules:
-        domain = each.domain
+def _from_anywhere(domains: Sequence[SipDomain]) -> Iterator[str]:
+    for domain in domains:
         if domain.static_ips:
             yield f"{domain.domain_name} has static addresses, where no list is asked"
-        elif each.sources is None and (each.credentials is not None or domain.client_certificates is not None):
+        elif not domain.ip_access_control_list_sids and (domain.credential_list_sids or domain.client_certificates):
             yield f"{domain.domain_name} asks for no source address, but for credentials or a certificate"
 
 

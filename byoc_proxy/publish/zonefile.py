@@ -92,8 +92,8 @@ def zone_file(directory: Directory, edges: Sequence[Edge], authority: Authority,
         yield from records
     if names.bare_regions:
         yield f"; no addresses are configured for {', '.join(names.bare_regions)}"
-    for rules in directory.domains.values():
-        yield from names.of(rules.domain)
+    for domain in directory.domains.values():
+        yield from names.of(domain)
     for name in names.left_out:
         yield f"; not in this zone: {name}"
 

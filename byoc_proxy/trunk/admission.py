@@ -1,8 +1,8 @@
 """Who may come in: one INVITE against one snapshot.
 
-The order is that of the BYOC page: domain, trunk, source ACL, secure transport and media, digest, number. The first
-check that fails decides, so a wrong source is never challenged (it must not learn that credentials exist) and
-nothing is fetched for an INVITE that is not admitted. Where a domain has both kinds of list, both must pass.
+The order is that of the BYOC page: domain, trunk, account, source ACL, secure transport and media, digest, number.
+The first check that fails decides, so a wrong source is never challenged (it must not learn that credentials exist)
+and nothing is fetched for an INVITE that is not admitted. Where a domain has both kinds of list, both must pass.
 
 A verdict carries its `trail`: one short line per decision, for the call's record and for whoever asks why.
 Codes are the public Twilio error codes. RFC 3261 §22.3 (407), §21.4.22 (484), §21.4.26 (488).
@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from byoc_proxy.sip.digest_server import Absent, Passed, Stale, Wrong
+from byoc_proxy.trunk.sources import narrowest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from byoc_proxy.sip.flow import PeerCertificate
     from byoc_proxy.trunk.directory import Directory, HostMatch
-    from byoc_proxy.trunk.model import ByocTrunk, ClientCertificates, SipDomain
+    from byoc_proxy.trunk.model import Account, ByocTrunk, ClientCertificates, SipDomain
     from byoc_proxy.trunk.sources import AclEntry
 
 CLIENT_CERTIFICATE_REQUIRED: Final = 32290  # of our own: the public list has no such case
 ERROR_HEADER: Final = "X-Byoc-Error"  # `<code> <text>`, for a source that may know
+ACCOUNT_NOT_ACTIVE: Final = 20005
 DOMAIN_NOT_FOUND: Final = 32002
 BAD_NUMBER: Final = 32101
 NO_AUTHENTICATION: Final = 32200
@@ -130,12 +132,15 @@ def admit(
     match = _find(arrival, directory)
     if match is None:
         return _unknown_domain(arrival, directory)
-    rules, domain = match.rules, match.rules.domain
+    domain, trunk = match.domain, match.trunk
     trail: Trail = (f"domain {domain.domain_name} matched host {arrival.host}, region {match.region}",)
-    if rules.trunk is None:
+    if trunk is None:
         text = f"no trunk linked to {domain.domain_name}"
         return _refuse(arrival, directory, _Cause(404, "Not Found", DOMAIN_NOT_FOUND, text), trail, domain)
-    trail += (f"trunk {rules.trunk.sid} '{rules.trunk.friendly_name}'",)
+    trail += (f"trunk {trunk.sid} '{trunk.friendly_name}'",)
+    if match.account.status != "active":
+        text = inactive(match.account)
+        return _refuse(arrival, directory, _Cause(403, "Forbidden", ACCOUNT_NOT_ACTIVE, text), trail, domain)
 
     entry, line, cause = _ask_lists(arrival, match)
     trail += (line,)
@@ -145,9 +150,14 @@ def admit(
         trail += (line,)
     if cause is not None:
         return _refuse(arrival, directory, cause, trail, domain)
-    admitted = Admit(rules.trunk, domain, match.region, entry, None, trail)
-    verdict = admitted if rules.credentials is None else _after_digest(authenticate(domain), admitted)
+    admitted = Admit(trunk, domain, match.region, entry, None, trail)
+    verdict = _after_digest(authenticate(domain), admitted) if domain.credential_list_sids else admitted
     return _with_number(arrival, directory, verdict) if isinstance(verdict, Admit) else verdict
+
+
+def inactive(account: Account) -> str:
+    """Why nothing goes in or out for an account, in words."""
+    return f"Account {account.sid} is not active"
 
 
 def _find(arrival: Arrival, directory: Directory) -> HostMatch | None:
@@ -167,20 +177,20 @@ def _unknown_domain(arrival: Arrival, directory: Directory) -> Refuse | Drop:
 
 def _ask_lists(arrival: Arrival, match: HostMatch) -> tuple[AclEntry | None, str, _Cause | None]:
     """The source against the domain's lists: the matching entry, a line for the trail, a cause to refuse."""
-    rules, source = match.rules, f"source {arrival.source}"
+    domain, source = match.domain, f"source {arrival.source}"
     if match.static_ip is not None:
         # The page: with a static address the ACLs are not used; who can reach it, the interconnect decides.
         return None, f"{source} at static address {match.static_ip}: access control lists are not asked", None
-    if rules.sources is not None:
-        entry = rules.sources.match(arrival.source)
+    if match.sources:
+        entry = narrowest(match.sources, arrival.source)
         if entry is not None:
             return entry, f"{source} matched {entry}", None
-        line = f"{source} is in no access control list of {rules.domain.domain_name}"
+        line = f"{source} is in no access control list of {domain.domain_name}"
         return None, line, _NOT_IN_ACL
     line = f"{source}: no access control list to ask"
-    if rules.credentials is not None or rules.domain.client_certificates is not None:
+    if domain.credential_list_sids or domain.client_certificates is not None:
         return None, line, None
-    text = f"no authentication is configured on {rules.domain.domain_name}"
+    text = f"no authentication is configured on {domain.domain_name}"
     return None, line, _Cause(403, "Forbidden", NO_AUTHENTICATION, text)
 
 

@@ -1,132 +1,173 @@
-"""One immutable snapshot of the configuration, indexed for the questions that a call asks.
+"""One immutable snapshot of all rows, with the answers that an INVITE or a webhook asks for.
 
-`Directory.build` refuses rows that do not fit together and names every problem at once. A reader takes
-`Directories.current` once and keeps that snapshot: nothing it sees changes under it, and nobody locks.
+`Directory.build` and `Directory.changed` refuse rows that do not fit together and name every problem at once. A
+reader takes `Directories.current` once and keeps that snapshot: nothing it sees changes under it, and nobody locks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from byoc_proxy.trunk import checks
-from byoc_proxy.trunk.changes import applied
-from byoc_proxy.trunk.checks import Finding, by_sid
+from byoc_proxy.trunk.advice import advice, advice_on
+from byoc_proxy.trunk.changes import SECTIONS, changes_in_words, differences, fields_that_differ
+from byoc_proxy.trunk.checks import Rules
+from byoc_proxy.trunk.consequences import SAID_OF_THE_REMOVED, Consequences
+from byoc_proxy.trunk.findings import Finding
 from byoc_proxy.trunk.identity import Presentation
-from byoc_proxy.trunk.regions import localized_names, region_order
+from byoc_proxy.trunk.list_checks import read_list
+from byoc_proxy.trunk.lists import NO_LISTS, Lists
+from byoc_proxy.trunk.networks import AddressError, read_address
+from byoc_proxy.trunk.regions import region_order
 from byoc_proxy.trunk.relaying import Border
-from byoc_proxy.trunk.sources import AclEntry, AddressError, SourceTable, read_address, read_network
+from byoc_proxy.trunk.rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from _typeshed import DataclassInstance
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from byoc_proxy.sip.digest import Ha1
-    from byoc_proxy.trunk.changes import Change
+    from byoc_proxy.trunk.changes import Change, Row
     from byoc_proxy.trunk.model import (
         Account,
         AccountSid,
         ByocTrunk,
         ConnectionPolicy,
-        CredentialList,
         Installation,
-        IpAccessControlList,
-        IpAccessControlListSid,
         Resources,
         SipDomain,
     )
+    from byoc_proxy.trunk.rows import Changed
+    from byoc_proxy.trunk.sources import SourceTable
 
 
 class DirectoryProblems(ValueError):
-    """The resources cannot be used together; `problems` holds every reason."""
+    """The rows cannot be used together; `problems` holds every reason."""
 
     def __init__(self, problems: Sequence[Finding]) -> None:
         super().__init__("\n".join(map(str, problems)))
         self.problems = tuple(problems)
 
 
-@dataclass(frozen=True, slots=True)
-class DomainRules:
-    """A domain with all it takes to judge a call to it.
+class HostMatch(NamedTuple):
+    """The domain that a Request-URI host names, with all it takes to judge a call to it.
 
-    `sources` or `credentials` None: no list of that kind is mapped. An empty table is a mapped list that lets
-    nobody in.
+    `sources`: its access control lists; empty: none is mapped. A mapped list without entries lets nobody in.
+    `region`: where the call came in. `static_ip` when the host is one.
     """
 
     domain: SipDomain
+    account: Account
     trunk: ByocTrunk | None
-    sources: SourceTable | None
-    credentials: Mapping[str, tuple[Ha1, ...]] | None = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class HostMatch:
-    """Which domain a Request-URI host names, in which region; `static_ip` when the host is one."""
-
-    rules: DomainRules
+    sources: tuple[SourceTable, ...]
     region: str
     static_ip: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Directory:
-    """The snapshot. Mappings are keyed by SID; `warnings` are findings that did not forbid the build."""
+    """The snapshot. Its sections are mappings by SID."""
 
-    resources: Resources = field(repr=False)
     installation: Installation
     region_order: tuple[str, ...]
-    accounts: Mapping[str, Account] = field(repr=False)
-    trunks: Mapping[str, ByocTrunk] = field(repr=False)
-    domains: Mapping[str, DomainRules] = field(repr=False)
-    connection_policies: Mapping[str, ConnectionPolicy] = field(repr=False)
-    warnings: tuple[Finding, ...]
-    _hosts: Mapping[str, HostMatch] = field(repr=False)
-    _known: SourceTable = field(repr=False)
+    _rows: Rows = field(repr=False)
+    _lists: Lists = field(repr=False)
 
     @classmethod
-    def build(cls, rows: Resources) -> Directory:
-        """Index `rows`; raises `DirectoryProblems` with every reason why they cannot be used together."""
-        found = checks.problems(rows)
-        if found:
-            raise DirectoryProblems(found)
-        installation = rows.installation
-        domains = _domain_rules(rows)
-        return cls(
-            resources=rows,
-            installation=installation,
-            region_order=region_order(installation.region, installation.regions),
-            accounts=by_sid(rows.accounts),
-            trunks=by_sid(rows.trunks),
-            domains=domains,
-            connection_policies=by_sid(rows.connection_policies),
-            warnings=tuple(checks.warnings(rows)),
-            _hosts=_host_index(domains.values(), installation),
-            _known=_known_sources(rows),
-        )
+    def build(cls, resources: Resources) -> Directory:
+        """Index all rows; raises `DirectoryProblems` with every reason why they cannot be used together."""
+        installation = resources.installation
+        order = region_order(installation.region, installation.regions)
+        empty = cls(installation, order, Rows.none(installation), NO_LISTS)
+        changed = {(section, row.sid): row for section in SECTIONS for row in getattr(resources, section)}
+        return empty._with(changed, list(_sids_used_twice(resources)))
 
     def changed(self, changes: Iterable[Change]) -> Directory:
         """This snapshot with some rows changed, all of them at once: their order does not matter.
 
-        Raises `DirectoryProblems` when the rows do not fit together afterwards; this snapshot stays as it is.
+        What is untouched is shared, and costs nothing. Raises `DirectoryProblems` when the rows do not fit together
+        afterwards; this snapshot stays as it is.
         """
-        return Directory.build(applied(self.resources, changes))
+        return self._with({(change.section, change.sid): change.row for change in changes}, [])
+
+    def _with(self, changed: Changed, found: list[Finding]) -> Directory:
+        rows = self._rows.changed(changed)
+        readings = {
+            sid: read_list(rows.ip_access_control_lists[sid])
+            for section, sid in changed
+            if section == "ip_access_control_lists" and sid in rows.ip_access_control_lists
+        }
+        found += _problems(self._rows, rows, changed, Rules(rows, readings))
+        if found:
+            raise DirectoryProblems(found)
+        return replace(self, _rows=rows, _lists=self._lists.changed(self._rows, rows, changed, readings))
+
+    @property
+    def resources(self) -> Resources:
+        """The rows, assembled when asked for."""
+        return self._rows.resources()
+
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        return self._rows.accounts
+
+    @property
+    def trunks(self) -> Mapping[str, ByocTrunk]:
+        return self._rows.trunks
+
+    @property
+    def domains(self) -> Mapping[str, SipDomain]:
+        return self._rows.domains
+
+    @property
+    def connection_policies(self) -> Mapping[str, ConnectionPolicy]:
+        return self._rows.connection_policies
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What did not forbid the build and should be looked at; found when asked for."""
+        return tuple(advice(self._rows))
+
+    def warnings_of(self, section: str, sid: str) -> tuple[Finding, ...]:
+        """The same of one row; `section` is a field of `Resources`."""
+        return tuple(advice_on(self._rows, section, sid))
+
+    def section(self, name: str) -> Mapping[str, Row]:
+        """The rows of a section, a field of `Resources`, by SID."""
+        return self._rows.section(name)
 
     def find(self, host: str) -> HostMatch | None:
         """The domain that a Request-URI host names: generic, localized or static; never by suffix."""
-        found = self._hosts.get(host)
-        if found is not None:
-            return found
-        return self._hosts.get(_canonical_host(host))
+        domain = self._rows.names.get(host)
+        if domain is not None:
+            return self._match(domain, self.installation.region)
+        host = _canonical_host(host)
+        domain = self._rows.static_ips.get(host)
+        if domain is not None:  # as over the generic name, the call came in at the node's own region
+            return self._match(domain, self.installation.region, host)
+        found = self._rows.named(host)
+        return self._match(*found) if found is not None else None
+
+    def _match(self, domain: SipDomain, region: str, static_ip: str | None = None) -> HostMatch:
+        trunk_sid, tables = domain.byoc_trunk_sid, self._lists.sources
+        return HostMatch(
+            domain,
+            self._rows.accounts[domain.account_sid],
+            self._rows.trunks[trunk_sid] if trunk_sid is not None else None,
+            tuple([tables[sid] for sid in domain.ip_access_control_list_sids]),
+            region,
+            static_ip,
+        )
 
     def knows(self, source: str) -> bool:
         """Whether a source address is in an access control list that any domain uses."""
-        return self._known.match(source) is not None
+        return self._lists.known.hold(source)
 
     def credentials(self, domain: SipDomain, username: str) -> tuple[Ha1, ...]:
-        """The HA1s that a user name has on a domain; several when mapped lists share the name."""
-        users = self.domains[domain.sid].credentials
-        return users.get(username, ()) if users is not None else ()
+        """The HA1s that a user name has on a domain of this snapshot; several when mapped lists share the name."""
+        lists = self._lists.users
+        held = [lists[sid].get(username) for sid in domain.credential_list_sids]
+        return tuple([ha1 for ha1 in held if ha1 is not None])
 
     def trunk_of(self, account_sid: AccountSid, trunk_sid: str) -> ByocTrunk | None:
         """The trunk of that SID if the account owns it; a foreign SID is as unknown as a wrong one."""
@@ -143,7 +184,7 @@ class Directory:
         if trunk.from_host is not None:
             return trunk.from_host
         sid = trunk.from_domain_sid
-        return self.domains[sid].domain.domain_name if sid is not None else self.installation.base_domain
+        return self.domains[sid].domain_name if sid is not None else self.installation.base_domain
 
     def presentation(self, trunk: ByocTrunk) -> Presentation:
         """How the trunk's carrier is told who calls."""
@@ -177,34 +218,30 @@ class Directories:
 
     def replace(self, new: Directory) -> list[str]:
         """Make `new` current. Returns what changed, one line each, without any value (some are secrets)."""
-        lines = difference(self.current.resources, new.resources)
+        before = self.current
         self.put(new)
-        return lines
+        place = fields_that_differ(before.installation, new.installation)
+        lines = changes_in_words(before.section, differences(before.resources, new.resources))
+        return [f"installation changed: {place}", *lines] if place else lines
 
 
-def difference(old: Resources, new: Resources) -> list[str]:
-    """What was added, removed or changed between two sets of rows, in words."""
-    lines = []
-    changed = _changed_fields(old.installation, new.installation)
-    if changed:
-        lines.append(f"installation changed: {changed}")
-    for section in fields(old):
-        if section.name == "installation":
-            continue
-        before, after = by_sid(getattr(old, section.name)), by_sid(getattr(new, section.name))
-        lines += [f"{section.name}: {sid} removed" for sid in before if sid not in after]
-        lines += [f"{section.name}: {sid} added" for sid in after if sid not in before]
-        lines += [
-            f"{section.name}: {sid} changed: {_changed_fields(before[sid], row)}"
-            for sid, row in after.items()
-            if sid in before and before[sid] != row
-        ]
-    return lines
+def _problems(old: Rows, new: Rows, changed: Changed, rules: Rules) -> list[Finding]:
+    """What is wrong with the changed rows, and with others because of them."""
+    follows = Consequences(old, new, changed)
+    found = [
+        finding for (section, _), row in changed.items() if row is not None for finding in rules.judge(section, row)
+    ]
+    for section, row in follows.judge_again:
+        found += [each for each in rules.judge(section, row) if each.rule not in SAID_OF_THE_REMOVED]
+    return [*found, *follows.problems]
 
 
-def _changed_fields(before: DataclassInstance, after: DataclassInstance) -> str:
-    names = (field.name for field in fields(after))
-    return ", ".join(name for name in names if getattr(before, name) != getattr(after, name))
+def _sids_used_twice(resources: Resources) -> Iterator[Finding]:
+    for section in SECTIONS:
+        for sid, times in Counter(row.sid for row in getattr(resources, section)).items():
+            if times > 1:
+                text = f"{sid} is used {times} times; a SID names one thing"
+                yield Finding((section, sid, "sid"), text)
 
 
 def _canonical_host(host: str) -> str:
@@ -215,54 +252,3 @@ def _canonical_host(host: str) -> str:
         except AddressError:
             return host
     return host.lower().rstrip(".")
-
-
-def _domain_rules(rows: Resources) -> dict[str, DomainRules]:
-    trunks = by_sid(rows.trunks)
-    lists, credential_lists = by_sid(rows.ip_access_control_lists), by_sid(rows.credential_lists)
-    tables: dict[tuple[IpAccessControlListSid, ...], SourceTable] = {}  # domains often share their lists
-    rules = {}
-    for domain in rows.domains:
-        sids = domain.ip_access_control_list_sids
-        if sids and sids not in tables:
-            tables[sids] = _source_table(lists[sid] for sid in sids)
-        trunk = trunks[domain.byoc_trunk_sid] if domain.byoc_trunk_sid is not None else None
-        rules[str(domain.sid)] = DomainRules(domain, trunk, tables.get(sids), _users(domain, credential_lists))
-    return rules
-
-
-def _users(domain: SipDomain, lists: Mapping[str, CredentialList]) -> dict[str, tuple[Ha1, ...]] | None:
-    if not domain.credential_list_sids:
-        return None
-    users: dict[str, tuple[Ha1, ...]] = {}
-    for sid in domain.credential_list_sids:
-        for credential in lists[sid].credentials:
-            users[credential.username] = (*users.get(credential.username, ()), credential.ha1)
-    return users
-
-
-def _known_sources(rows: Resources) -> SourceTable:
-    used = {sid for domain in rows.domains for sid in domain.ip_access_control_list_sids}
-    return _source_table(acl for acl in rows.ip_access_control_lists if acl.sid in used)
-
-
-def _source_table(lists: Iterable[IpAccessControlList]) -> SourceTable:
-    return SourceTable(
-        (network, AclEntry(acl.friendly_name, entry.friendly_name, network.cidr))
-        for acl in lists
-        for entry in acl.addresses
-        for network in (read_network(entry.cidr),)
-    )
-
-
-def _host_index(domains: Iterable[DomainRules], installation: Installation) -> dict[str, HostMatch]:
-    """Every host that names a domain. A call over the generic name came in at the node's own region."""
-    home, base = installation.region, installation.base_domain
-    hosts: dict[str, HostMatch] = {}
-    for rules in domains:
-        name = rules.domain.domain_name
-        hosts[name] = HostMatch(rules, home)
-        for region in installation.regions:
-            hosts |= {host: HostMatch(rules, region) for host in localized_names(name, base, region)}
-        hosts |= {address: HostMatch(rules, home, address) for address in rules.domain.static_ips}
-    return hosts

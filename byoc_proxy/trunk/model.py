@@ -39,6 +39,7 @@ TargetSid = NewType("TargetSid", str)  # NE…
 HttpMethod = Literal["GET", "POST"]
 UdpOversize = Literal["tcp", "fragment", "refuse"]
 UnknownDomain = Literal["drop", "404"]
+AccountStatus = Literal["active", "suspended", "closed"]
 HealthMode = Literal["options", "passive", "off"]
 
 
@@ -49,7 +50,10 @@ def stable_sid(prefix: str, *key_parts: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The owner of resources. `auth_token` signs webhooks; `interconnect` are CIDRs of its private links."""
+    """The owner of resources. `auth_token` signs webhooks; `interconnect` are CIDRs of its private links.
+
+    No call begins, in or out, for an account that is suspended or closed; calls in progress go on.
+    """
 
     sid: AccountSid
     friendly_name: str = ""
@@ -57,6 +61,7 @@ class Account:
     parent_sid: AccountSid | None = None
     static_ip: bool = False
     interconnect: tuple[str, ...] = ()
+    status: AccountStatus = "active"
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,9 +106,9 @@ def networking(directory: Directory, edges: Sequence[Edge], trunks: Iterable[Byo
     place = directory.installation
     regions, ports = edges_of_regions(place, edges), signalling_ports(place, edges)
     names: dict[str, list[DomainUris]] = {trunk.sid: [] for trunk in trunks}
-    for rules in directory.domains.values():
-        if rules.trunk is not None and rules.trunk.sid in names:
-            names[rules.trunk.sid].append(uris_of(rules.domain, place, ports))
+    for domain in directory.domains.values():
+        if domain.byoc_trunk_sid in names:
+            names[domain.byoc_trunk_sid].append(uris_of(domain, place, ports))
     return Networking(
         place.base_domain,
         default_region(place, regions),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.trunk.model import Region
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
 _TABLE: Final = (
     ("us1", "North America Virginia", "us2 ie1 de1 br1 jp1 sg1 au1"),
@@ -44,3 +44,25 @@ def localized_names(domain_name: str, base_domain: str, region: str) -> Iterator
     yield f"{name}.{region}.{base_domain}"
     if base_domain.startswith("sip."):
         yield f"{name}.sip.{region}.{base_domain.removeprefix('sip.')}"
+
+
+def without_region(host: str, base_domain: str, regions: Container[str]) -> tuple[str, str] | None:
+    """The way back from `localized_names`: a domain's name and the region; None for a host that is no such name.
+
+    Whether there is a domain of that name is another question.
+    """
+    name, region = _last_label(host, f".{base_domain}")
+    if region not in regions and base_domain.startswith("sip."):
+        name, region = _last_label(host, base_domain.removeprefix("sip"))
+        if not name.endswith(".sip"):
+            return None
+        name = name.removesuffix(".sip")
+    return (f"{name}.{base_domain}", region) if name and region in regions else None
+
+
+def _last_label(host: str, suffix: str) -> tuple[str, str]:
+    """What stands before the suffix, in two parts; empty when it is not there."""
+    if not host.endswith(suffix):
+        return "", ""
+    name, _, label = host.removesuffix(suffix).rpartition(".")
+    return name, label

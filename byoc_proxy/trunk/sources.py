@@ -1,40 +1,22 @@
-"""Source addresses against access control lists: compiled once, then one bisection per packet.
+"""Source addresses against access control lists: compiled once, then one bisection per list and packet.
 
-CIDRs are read by netaddr, which accepts host bits and netmasks and refuses what is ambiguous (`010.1.2.3`,
-`10.1`). Host names are refused: a list holds the addresses that packets come from. On the hot path an address
-is an integer and a compiled table is a sorted row of boundaries, so that 10 and 10 000 ranges cost the same.
+On the hot path an address is an integer and a compiled list is a sorted row of boundaries, so that 10 and 10 000
+ranges cost the same. Host names are refused: a list holds the addresses that packets come from.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from bisect import bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
-import netaddr
+from byoc_proxy.trunk.networks import Network, read_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
-_MAPPED = "::ffff:"  # RFC 4291 §2.5.5.2: what a dual-stack socket makes of an IPv4 source
-
-
-class AddressError(ValueError):
-    """The text is neither an IP address nor a range in CIDR notation."""
-
-
-class Network(NamedTuple):
-    """A range of addresses as integers, both ends included; `version` is 4 or 6."""
-
-    version: int
-    first: int
-    last: int
-    cidr: str
-    has_host_bits: bool
-
-    def contains(self, other: Network) -> bool:
-        return self.version == other.version and self.first <= other.first and other.last <= self.last
+    _Boundaries = tuple[Sequence[int], Sequence["AclEntry | None"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,67 +27,104 @@ class AclEntry:
     friendly_name: str
     cidr: str
 
+    @property
+    def length(self) -> int:
+        """The bits that a source has in common with the range: the more, the narrower it is."""
+        return int(self.cidr.rpartition("/")[2])
+
     def __str__(self) -> str:
         return f"'{self.friendly_name or self.list_name}' {self.cidr}"
 
 
-def read_network(text: str) -> Network:
-    """Read an address or CIDR; an IPv4-mapped IPv6 range becomes IPv4. `AddressError` otherwise."""
-    try:
-        network = netaddr.IPNetwork(text)
-    except (netaddr.AddrFormatError, ValueError) as error:
-        raise AddressError(f"{text!r} is not an IP address or CIDR range") from error
-    has_host_bits = network.ip != network.network
-    if network.version == 6 and network.prefixlen >= 96 and network.is_ipv4_mapped():
-        network = network.ipv4()
-    exact = network.cidr
-    return Network(exact.version, int(exact.first), int(exact.last), str(exact), has_host_bits)
-
-
-def read_address(text: str) -> str:
-    """One IP address in its canonical spelling. `AddressError` otherwise."""
-    try:
-        return str(netaddr.IPAddress(text))
-    except (netaddr.AddrFormatError, ValueError) as error:
-        raise AddressError(f"{text!r} is not an IP address") from error
-
-
 class SourceTable:
-    """Which entry of a set of lists an address falls into; of nested ranges the narrowest answers."""
+    """Which entry of a list an address falls into; of nested ranges the narrowest answers."""
 
     __slots__ = ("_v4", "_v6")
 
     def __init__(self, entries: Iterable[tuple[Network, AclEntry]]) -> None:
         rows = list(entries)
-        self._v4 = _boundaries(row for row in rows if row[0].version == 4)
-        self._v6 = _boundaries(row for row in rows if row[0].version == 6)
+        self._v4 = _boundaries([row for row in rows if row[0].version == 4])
+        self._v6 = _boundaries([row for row in rows if row[0].version == 6])
 
     def match(self, source: str) -> AclEntry | None:
         """The entry that holds `source`, an address as the socket spelled it; None when there is none."""
-        if ":" not in source:
-            starts, owners = self._v4
-            number = _ipv4_number(source)
-        elif source.startswith(_MAPPED) and "." in source:
-            starts, owners = self._v4
-            number = _ipv4_number(source[len(_MAPPED) :])
-        else:
-            starts, owners = self._v6
-            number = int(ipaddress.IPv6Address(source.partition("%")[0]))
-        at = bisect_right(starts, number)
-        return owners[at - 1] if at else None
+        return self.at(*read_source(source))
+
+    def at(self, version: int, number: int) -> AclEntry | None:
+        """The same for an address that has been read already."""
+        starts, owners = self._v4 if version == 4 else self._v6
+        place = bisect_right(starts, number)
+        return owners[place - 1] if place else None
 
 
-def _ipv4_number(address: str) -> int:
-    a, b, c, d = address.split(".")
-    return int(a) << 24 | int(b) << 16 | int(c) << 8 | int(d)
+def narrowest(tables: Sequence[SourceTable], source: str) -> AclEntry | None:
+    """The entry of several lists that holds `source`: the narrowest, and of equal ones that of the first list."""
+    version, number = read_source(source)
+    found = None
+    for table in tables:
+        entry = table.at(version, number)
+        if entry is not None and (found is None or entry.length > found.length):
+            found = entry
+    return found
 
 
-def _boundaries(rows: Iterable[tuple[Network, AclEntry]]) -> tuple[list[int], list[AclEntry | None]]:
+class KnownSources:
+    """All addresses of many lists together, each with the number of lists that hold it.
+
+    Networks are numbers, kept by how many bits their addresses differ in: a handful of sizes, one look at each.
+    One address more or less copies one mapping, however many there are.
+    """
+
+    __slots__ = ("_v4", "_v6")
+
+    def __init__(self, v4: Mapping[int, Mapping[int, int]], v6: Mapping[int, Mapping[int, int]]) -> None:
+        self._v4 = v4
+        self._v6 = v6
+
+    def hold(self, source: str) -> bool:
+        """Whether an address, as the socket spelled it, is in any of the lists."""
+        version, number = read_source(source)
+        sizes = self._v4 if version == 4 else self._v6
+        for bits, networks in sizes.items():
+            if number >> bits in networks:
+                return True
+        return False
+
+    def changed(self, fewer: Iterable[Network], more: Iterable[Network]) -> KnownSources:
+        """These without the networks of some lists and with those of others."""
+        fresh: dict[tuple[int, int], dict[int, int]] = {}
+        for network, step in chain(((each, 1) for each in more), ((each, -1) for each in fewer)):
+            bits = (network.last - network.first).bit_length()
+            counts = fresh.get((network.version, bits))
+            if counts is None:
+                before = self._v4 if network.version == 4 else self._v6
+                counts = fresh[network.version, bits] = dict(before.get(bits, ()))
+            number = network.first >> bits
+            counts[number] = counts.get(number, 0) + step
+            if not counts[number]:
+                del counts[number]
+        return KnownSources(_merged(self._v4, fresh, 4), _merged(self._v6, fresh, 6))
+
+
+NOBODY: Final = KnownSources({}, {})
+
+
+def _merged(
+    before: Mapping[int, Mapping[int, int]], fresh: Mapping[tuple[int, int], Mapping[int, int]], version: int
+) -> dict[int, Mapping[int, int]]:
+    """The sizes as they were, with the fresh ones in their place and without those that hold nothing any more."""
+    merged = {**before, **{bits: counts for (of, bits), counts in fresh.items() if of == version}}
+    return {bits: counts for bits, counts in merged.items() if counts}
+
+
+def _boundaries(rows: Sequence[tuple[Network, AclEntry]]) -> _Boundaries:
     """Addresses at which the owner changes, and the owner from there on (None in the gaps).
 
     CIDR ranges nest or are apart, never overlap by half, so a stack of open ranges is enough. Of two equal
     ranges the first listed owns: it is pushed last.
     """
+    if not rows:
+        return (), ()
     starts: list[int] = []
     owners: list[AclEntry | None] = []
     still_open: list[tuple[int, AclEntry]] = []
@@ -122,7 +141,7 @@ def _boundaries(rows: Iterable[tuple[Network, AclEntry]]) -> tuple[list[int], li
             last, _ = still_open.pop()
             change(last + 1, still_open[-1][1] if still_open else None)
 
-    last_listed_first = list(rows)[::-1]
+    last_listed_first = rows[::-1]
     for network, entry in sorted(last_listed_first, key=lambda row: (row[0].first, -row[0].last)):
         close_before(network.first)
         change(network.first, entry)

@@ -28,13 +28,12 @@ async def test_what_is_written_is_in_force_when_the_write_ends(database: Databas
     directory = provisioning.directories.current
     match = directory.find(f"acme.{BASE}")
     assert match is not None
-    rules = match.rules
-    assert rules.domain.sid == domain
-    assert rules.trunk is not None
+    assert match.domain.sid == domain
+    assert match.trunk is not None
     assert directory.knows("203.0.113.9")
-    (ha1,) = directory.credentials(rules.domain, "sbc1")
+    (ha1,) = directory.credentials(match.domain, "sbc1")
     assert (ha1.md5, ha1.sha256) == (bytes(16).hex(), bytes(range(32)).hex())
-    policy = directory.policy_of(rules.trunk)
+    policy = directory.policy_of(match.trunk)
     assert policy is not None
     (target,) = policy.targets
     assert (str(target.target), target.priority, target.weight, target.enabled) == (

@@ -67,7 +67,7 @@ async def test_a_refusal_at_a_domain_is_told_to_its_account(scene: Scene) -> Non
     match = scene.node.directories.current.find("acme.sip.example.test")
     assert match is not None
     text = "Authentication failure - source IP Address not in ACL"
-    assert alert == Alert(account_sid(), 32201, text, match.rules.domain.sid, "203.0.113.77")
+    assert alert == Alert(account_sid(), 32201, text, match.domain.sid, "203.0.113.77")
 
 
 async def test_who_names_no_domain_is_told_to_nobody(scene: Scene) -> None:

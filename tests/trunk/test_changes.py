@@ -1,7 +1,7 @@
 import pytest
 
-from byoc_proxy.trunk.changes import Change, applied, differences
-from byoc_proxy.trunk.directory import DirectoryProblems
+from byoc_proxy.trunk.changes import Change, differences
+from byoc_proxy.trunk.directory import Directory, DirectoryProblems
 from tests.trunk.records import BASE, DALLAS, TRUNK, directory, domain, resources, trunk
 
 
@@ -14,8 +14,8 @@ def test_the_differences_of_two_sets_of_rows_make_the_one_of_the_other() -> None
         Change("domains", domain().sid, None),
         Change("domains", domain("second").sid, domain("second")),
     ]
-    assert applied(old, changes) == new
-    assert differences(new, applied(old, changes)) == []
+    assert Directory.build(old).changed(changes).resources == new
+    assert differences(new, new) == []
 
 
 def test_a_change_is_in_the_new_snapshot_and_not_in_the_old_one() -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from byoc_proxy.trunk.checks import Finding, problems, warnings
+from byoc_proxy.trunk.directory import Directory, DirectoryProblems
+from byoc_proxy.trunk.findings import Finding
 from byoc_proxy.trunk.model import AccountSid, HealthRules, Resources, stable_sid
 from tests.trunk.records import (
     BASE,
@@ -24,6 +25,18 @@ from tests.trunk.records import (
 RICH = account(static_ip=True, interconnect=("10.9.0.0/24",))
 SUB = AccountSid(stable_sid("AC", "sub"))
 TWO_ACCOUNTS = (account(), account(OTHER))
+
+
+def problems(rows: Resources) -> list[Finding]:
+    try:
+        Directory.build(rows)
+    except DirectoryProblems as error:
+        return list(error.problems)
+    return []
+
+
+def warnings(rows: Resources) -> list[Finding]:
+    return list(Directory.build(rows).warnings)
 
 
 def texts(findings: Iterable[Finding]) -> str:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from byoc_proxy.trunk.directory import Directories, Directory, DirectoryProblems, difference
+from byoc_proxy.trunk.directory import Directories, Directory, DirectoryProblems
 from byoc_proxy.trunk.model import CredentialListSid, stable_sid
 from byoc_proxy.trunk.regions import DEFAULT_REGIONS
 from tests.trunk.records import (
@@ -27,7 +27,7 @@ from tests.trunk.records import (
 
 def found(snapshot: Directory, host: str) -> tuple[str, str] | None:
     match = snapshot.find(host)
-    return (match.rules.domain.domain_name, match.region) if match is not None else None
+    return (match.domain.domain_name, match.region) if match is not None else None
 
 
 def test_the_generic_name_and_all_eight_localized_names_reach_the_same_domain() -> None:
@@ -137,21 +137,30 @@ def test_a_snapshot_in_use_does_not_change_when_another_becomes_current() -> Non
     assert lines == [f"domains: {domain().sid} removed"]
 
 
-def test_the_difference_names_fields_and_never_a_value() -> None:
-    old = resources()
-    new = resources(
-        accounts=(account(auth_token="the-new-token"),),
-        trunks=(trunk(ringing="relay", voice_url=None),),
-        ip_access_control_lists=(),
-        domains=(domain(ip_access_control_list_sids=()), domain("second")),
-        installation=replace(INSTALLATION, unknown_domain="404"),
-    )
-    assert difference(old, new) == [
-        "installation changed: unknown_domain",
-        f"accounts: {account().sid} changed: auth_token",
-        f"trunks: {TRUNK} changed: voice_url, ringing",
-        f"domains: {domain('second').sid} added",
-        f"domains: {domain().sid} changed: ip_access_control_list_sids",
-        f"ip_access_control_lists: {DALLAS} removed",
-    ]
-    assert difference(old, old) == []
+CHANGED = {
+    "accounts": (account(auth_token="the-new-token"),),
+    "trunks": (trunk(ringing="relay", voice_url=None),),
+    "ip_access_control_lists": (),
+    "domains": (domain(ip_access_control_list_sids=()), domain("second", ip_access_control_list_sids=())),
+}
+IN_WORDS = [
+    f"accounts: {account().sid} changed: auth_token",
+    f"trunks: {TRUNK} changed: voice_url, ringing",
+    f"domains: {domain('second').sid} added",
+    f"domains: {domain().sid} changed: ip_access_control_list_sids",
+    f"ip_access_control_lists: {DALLAS} removed",
+]
+
+
+def test_what_a_reload_changes_is_told_by_fields_and_never_by_a_value() -> None:
+    holder = Directories(directory())
+    assert holder.replace(directory(**CHANGED)) == IN_WORDS
+    assert holder.replace(directory(**CHANGED)) == []
+
+
+def test_a_reload_may_change_the_installation_too() -> None:
+    holder = Directories(directory())
+    elsewhere = replace(INSTALLATION, unknown_domain="404")
+    lines = holder.replace(directory(**CHANGED, installation=elsewhere))
+    assert lines == ["installation changed: unknown_domain", *IN_WORDS]
+    assert holder.current.installation == elsewhere

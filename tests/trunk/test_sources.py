@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byoc_proxy.trunk.sources import AclEntry, AddressError, SourceTable, read_address, read_network
+from byoc_proxy.trunk.networks import AddressError, read_address, read_network
+from byoc_proxy.trunk.sources import AclEntry, SourceTable
 
 
 def table(*cidrs: str) -> SourceTable:
