@@ -8,6 +8,7 @@ from byoc_proxy.call.hunt import Quarry
 from byoc_proxy.call.intent import CallIntent
 from byoc_proxy.sip.digest_client import Credentials
 from byoc_proxy.sip.uri import SipUri, UriError
+from byoc_proxy.trunk.admission import ACCOUNT_NOT_ACTIVE, inactive
 from byoc_proxy.trunk.identity import Identity, Presentation
 from byoc_proxy.trunk.model import (
     AccountSid,
@@ -67,6 +68,9 @@ class Dialling:
 
     def quarry(self, dial: Dial, noun: Number | Sip, call_sid: str) -> Quarry:
         """What is to be hunted for a noun; raises `CannotDial`."""
+        account = self._directory.accounts.get(self._trunk.account_sid)
+        if account is not None and account.status != "active":
+            raise CannotDial(ACCOUNT_NOT_ACTIVE, inactive(account))
         if isinstance(noun, Number):
             return self._number(dial, noun, call_sid)
         return self._sip(dial, noun, call_sid)

@@ -197,6 +197,7 @@ class ResourceReader:
                 self._reference(("accounts", key, "parent"), "accounts", entry.parent, AccountSid),
                 entry.static_ip,
                 entry.interconnect,
+                entry.status,
             )
             for key, entry in self._entries.accounts.items()
         ]

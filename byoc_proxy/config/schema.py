@@ -59,7 +59,7 @@ from byoc_proxy.sip.digest import Algorithm
 from byoc_proxy.sip.terms import LEAST_INTERVAL
 from byoc_proxy.trunk.checks import MOST_PRIORITY, MOST_WEIGHT
 from byoc_proxy.trunk.identity import IdentityHeader, TrustIdentity
-from byoc_proxy.trunk.model import UdpOversize
+from byoc_proxy.trunk.model import AccountStatus, UdpOversize
 from byoc_proxy.trunk.numbers import Plus
 from byoc_proxy.trunk.relaying import DEFAULT_RELAYED
 
@@ -236,6 +236,7 @@ class AccountEntry(Section):
     parent: Text64 | None = None
     static_ip: bool = False
     interconnect: tuple[Cidr, ...] = ()
+    status: AccountStatus = "active"
 
 
 class NumberFormatSection(Section):

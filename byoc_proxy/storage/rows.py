@@ -64,15 +64,16 @@ class RowReader:
 
     async def _accounts(self, sids: Sequence[str] | None) -> list[Record]:
         table = tables.accounts
-        names = "sid friendly_name auth_token parent_sid static_ip interconnect"
+        names = "sid friendly_name auth_token parent_sid static_ip interconnect status"
         found: list[Record] = []
-        for sid, name, sealed, parent, static_ip, interconnect in await self._rows(table, names, table.c.sid, sids):
+        for sid, name, sealed, *others in await self._rows(table, names, table.c.sid, sids):
+            parent, static_ip, interconnect, status = others
             try:
                 token = self._vault.open(sealed, sid)
             except Unsealable as error:
                 self.unreadable.append(("accounts", sid, str(error)))
                 continue
-            found.append(Account(sid, name, token, parent, static_ip, tuple(interconnect)))
+            found.append(Account(sid, name, token, parent, static_ip, tuple(interconnect), status))
         return found
 
     async def _trunks(self, sids: Sequence[str] | None) -> list[Record]:

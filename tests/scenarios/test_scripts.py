@@ -125,6 +125,21 @@ async def test_number_byoc_goes_out_through_the_named_trunk(scene: Scene) -> Non
     assert record.attempts[0].trunk_sid == other != record.trunk_sid
 
 
+@pytest.mark.parametrize("noun", [number(), "<Sip>sip:alice@phone.example</Sip>"], ids=["Number", "Sip"])
+async def test_dialling_for_an_account_that_was_suspended_meanwhile_fails_with_20005(
+    scene: Scene, noun: str
+) -> None:
+    scene.starts(twiml="<Response><Pause length='5'/><Redirect>/dial</Redirect></Response>")
+    scene.customer.answers("/dial", dial(noun))
+    call = scene.caller.calls()
+    await call.hears(180)
+    scene.reloads("accounts: {acme: {status: suspended}}")
+    await scene.caller.calls().hears(403)
+    await call.hears(404)
+    assert 20005 in [event.code for event in (await scene.over()).events]
+    assert scene.first.heard == scene.second.heard == []
+
+
 FOREIGN = "BY" + "3" * 32
 
 

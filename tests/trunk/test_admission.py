@@ -6,6 +6,7 @@ import pytest
 from byoc_proxy.sip.digest_server import Absent, Passed, Stale, Wrong
 from byoc_proxy.sip.flow import PeerCertificate
 from byoc_proxy.trunk.admission import Admission, Admit, Arrival, Challenge, Drop, Refuse, admit
+from byoc_proxy.trunk.changes import Change
 from byoc_proxy.trunk.directory import Directory
 from byoc_proxy.trunk.model import ClientCertificates, SipDomain
 from byoc_proxy.trunk.numbers import NumberFormat, NumberFormats
@@ -79,6 +80,24 @@ def test_an_expired_nonce_is_challenged_as_stale() -> None:
     verdict = judged(directory(), answer=Stale("sbc1"))
     assert isinstance(verdict, Challenge)
     assert verdict.stale is True
+
+
+@pytest.mark.parametrize("status", ["suspended", "closed"])
+@pytest.mark.parametrize("source", [CARRIER, STRANGER])
+def test_a_call_to_a_domain_of_an_account_that_is_not_active_is_refused_before_any_list_is_asked(
+    status: str, source: str
+) -> None:
+    verdict = judged(directory(accounts=(account(status=status),)), source)
+    assert isinstance(verdict, Refuse)
+    assert (verdict.status, verdict.code, verdict.known) == (403, 20005, source == CARRIER)
+    assert verdict.text == f"Account {account().sid} is not active"
+
+
+def test_an_account_that_is_active_again_is_served_with_the_next_call() -> None:
+    before = directory(accounts=(account(status="suspended"),))
+    after = before.changed([Change("accounts", account().sid, account())])
+    assert isinstance(judged(before), Refuse)
+    assert isinstance(judged(after, answer=Passed("sbc1")), Admit)
 
 
 def test_a_domain_with_access_control_lists_alone_asks_for_no_digest() -> None:
