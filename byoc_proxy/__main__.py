@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from byoc_proxy import __version__
-from byoc_proxy.commands import carriers, node, play, resources
+from byoc_proxy.commands import carriers, node, play, resources, store
 
 app = typer.Typer(
     help="Self-hosted BYOC trunking for programmable voice.",
@@ -35,6 +35,8 @@ for command in (
     play.sim,
 ):
     app.command()(command)
+app.add_typer(store.database, name="db")
+app.add_typer(store.account, name="account")
 
 
 def main() -> None:

@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from enum import StrEnum
 
     from byoc_proxy.config.load import Loaded
+    from byoc_proxy.listeners import TlsFiles
     from byoc_proxy.net.whereabouts import Resolver as CallResolver
     from byoc_proxy.sip.outputs import Dropped
     from byoc_proxy.storage.alerts import AlertSink
     from byoc_proxy.storage.store import CallStore
+    from byoc_proxy.trunk.directory import Directory
     from byoc_proxy.trunk.health import Watch, WatchedTarget
     from byoc_proxy.trunk.networking import Edge
     from byoc_proxy.webhook.transport import Transport
@@ -80,15 +82,16 @@ class World:
 class Node:
     """One node: endpoint, directory and switchboard, ready for wires to be added to `endpoint`."""
 
-    def __init__(self, loaded: Loaded, world: World) -> None:
+    def __init__(self, loaded: Loaded, world: World, directories: Directories | None = None) -> None:
+        """`directories`: where others put new snapshots; None: the file's snapshot, until the next reload."""
         settings = loaded.settings
         self.log = world.log
-        self.directories = Directories(loaded.directory)
+        self.directories = directories or Directories(loaded.directory)
         self._started = world.wall()
         lines = Lines(settings.limits.max_calls, settings.limits.max_calls_per_second)
         self.switchboard = Switchboard(lines)
         digest = DigestServer(
-            loaded.directory.installation.realm, settings.digest_secret or secrets.token_bytes(32)
+            self.directories.current.installation.realm, settings.digest_secret or secrets.token_bytes(32)
         )
         now = asyncio.get_running_loop().time
         self.gauge = Gauge(world.draw, world.log)
@@ -108,7 +111,8 @@ class Node:
             total_timeout=settings.webhooks.total_timeout,
         )
         self.health = Watchlist(self._address_changed)
-        self.health.follow(loaded.directory, self.endpoint.now)
+        self.health.follow(self.directories.current, self.endpoint.now)
+        self._policies = self.directories.current.connection_policies
         self.services = Services(
             self.endpoint,
             self.directories,
@@ -143,15 +147,19 @@ class Node:
     def start(self) -> None:
         """Ask carriers whether they are there, once the wires are open."""
         self.prober.follow()
+        self.directories.follow(self._follow_targets)
 
     def reload(self, loaded: Loaded) -> None:
-        """Put a new snapshot and new TLS files in force. Calls and connections in progress keep what they have.
+        """Put the file's snapshot and TLS files in force. Calls and connections in progress keep what they have.
 
         `OSError` when a TLS file cannot be used: then nothing has changed.
         """
-        self.listeners.renew(loaded)
-        changes = self.directories.replace(loaded.directory)
-        self.prober.follow()
+        files = self.listeners.read(loaded)
+        self.reloaded(files, self.directories.replace(loaded.directory))
+
+    def reloaded(self, files: TlsFiles | None, changes: list[str]) -> None:
+        """A new snapshot is in force, with these `changes` in words: so are these files from now on."""
+        self.listeners.renew(files)
         self.log.info("config.reloaded", version=self.directories.version, changes=changes)
 
     async def stop(self, grace: float) -> None:
@@ -173,6 +181,12 @@ class Node:
         if patience is not None:
             self.log.warning("node.hurrying", calls=len(self.switchboard.calls))
             patience.reschedule(self.endpoint.now)
+
+    def _follow_targets(self, directory: Directory) -> None:
+        """Snapshots share what has not changed: one with the same policies has the same targets."""
+        policies, self._policies = self._policies, directory.connection_policies
+        if policies is not self._policies:
+            self.prober.follow()
 
     def _address_changed(self, watched: WatchedTarget, watch: Watch, left: StrEnum) -> None:
         facts = {

@@ -8,33 +8,32 @@ import random
 import signal
 import socket
 import time
-from contextlib import AsyncExitStack, closing, contextmanager
-from dataclasses import replace
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.app import Node, World
 from byoc_proxy.call.outlook import targets_report
-from byoc_proxy.config.load import ConfigProblems
 from byoc_proxy.health import health_served
 from byoc_proxy.net.dns import Resolver
-from byoc_proxy.net.tls import UnusableFile
 from byoc_proxy.observe.log import configured
+from byoc_proxy.provision.opening import provisioned
+from byoc_proxy.reloading import Reloading
 from byoc_proxy.sip.addresses import is_numeric, is_private
-from byoc_proxy.sip.flow import TlsTerms
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.sip.uri import SipUri
 from byoc_proxy.storage.store import CallStore, NoStore, RecordFile
 from byoc_proxy.webhook.transport import AiohttpTransport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
 
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.config.settings import Settings
     from byoc_proxy.health import Page
     from byoc_proxy.net.whereabouts import Resolver as CallResolver
+    from byoc_proxy.provision.provisioning import Provisioning
 
 PULSE: Final = 5.0  # seconds: to within so much it is known how long an interrupted call lasted
 
@@ -67,7 +66,12 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
             draw=random.random,
             families=_families(settings),
         )
-        node = Node(loaded, World(http, resolver, records, log))
+        provisioning = await open_for_good.enter_async_context(_provisioning(loaded, environ, log))
+        directories = provisioning.directories if provisioning is not None else None
+        node = Node(loaded, World(http, resolver, records, log), directories)
+        reloading = Reloading(node, provisioning, settings, load_again, records.reopen)
+        chores = [reloading.run()] if provisioning is None else [reloading.run(), provisioning.follow()]
+        await open_for_good.enter_async_context(_alongside(*chores))
         try:
             node.listeners.open(loaded)
             node.start()
@@ -84,13 +88,36 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
             calm_collector()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)
-            loop.add_signal_handler(signal.SIGHUP, _reload, node, settings, load_again, records.reopen)
+            loop.add_signal_handler(signal.SIGHUP, reloading.ask)
             _tell_supervisor(environ, "READY=1")
             await warn_of_names(settings, resolver, log)
             await stopping.wait()
             _tell_supervisor(environ, "STOPPING=1")
         finally:
             await node.stop(settings.limits.drain_grace)
+
+
+@asynccontextmanager
+async def _provisioning(loaded: Loaded, environ: Mapping[str, str], log: Any) -> AsyncIterator[Provisioning | None]:
+    """The database, if the file names one."""
+    place = loaded.settings.database
+    if place is None:
+        yield None
+        return
+    async with provisioned(place.url, place.key_file, loaded.resources, environ, log) as provisioning:
+        yield provisioning
+
+
+@asynccontextmanager
+async def _alongside(*chores: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run these until the context ends."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(chore) for chore in chores]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 @contextmanager
@@ -165,35 +192,6 @@ def _asked_to_stop(node: Node, stopping: asyncio.Event) -> None:
     if stopping.is_set():
         node.hurry()
     stopping.set()
-
-
-def _reload(node: Node, running: Settings, load_again: Callable[[], Loaded], reopen: Callable[[], None]) -> None:
-    """SIGHUP: all of the file or nothing of it, and new record files where a rotation took the old ones away."""
-    try:
-        loaded = load_again()
-    except ConfigProblems as error:
-        node.log.error("config.kept", cause="the new file cannot be used", problems=error.problems)
-        return
-    if loaded.directory.installation.realm != node.directories.current.installation.realm:
-        node.log.error("config.kept", cause="the digest realm changes only with a restart")
-        return
-    try:
-        node.reload(loaded)
-    except UnusableFile as error:  # it was good a moment ago, when the file was judged
-        node.log.error("config.kept", cause=str(error))
-        return
-    try:
-        reopen()
-    except OSError as error:
-        node.log.error("records.not_reopened", cause=str(error), text="the file that was open is kept")
-    if _without_tls_files(loaded.settings) != _without_tls_files(running):
-        node.log.warning("config.restart_needed", text="listeners, limits, dns, log and files change by a restart")
-
-
-def _without_tls_files(settings: Settings) -> Settings:
-    """What a reload leaves as it is."""
-    listeners = (replace(each, certificate=None, private_key=None) for each in settings.listeners)
-    return replace(settings, listeners=tuple(listeners), tls_client=TlsTerms())
 
 
 def _families(settings: Settings) -> tuple[Any, ...]:

@@ -67,14 +67,14 @@ class Listeners:
             self._endpoint.add(wire)
             self._log.info("listener.open", transport=wire.transport, address=wire.local, sent_by=wire.sent_by)
 
-    def renew(self, loaded: Loaded) -> None:
-        """New handshakes use the files as they are now; live connections go on as they are.
+    def read(self, loaded: Loaded) -> TlsFiles | None:
+        """The files as they are now, for `renew`; None when nobody speaks TLS. `net.tls.UnusableFile`."""
+        return TlsFiles(loaded) if self._streams else None
 
-        `net.tls.UnusableFile`: then nothing has changed.
-        """
-        if not self._streams:
+    def renew(self, files: TlsFiles | None) -> None:
+        """New handshakes use these files; live connections go on as they are."""
+        if files is None:
             return
-        files = TlsFiles(loaded)
         for place, stream in self._streams.items():
             stream.server_tls = files.servers.get(place, stream.server_tls)
             stream.client_tls = files.client

@@ -49,7 +49,8 @@ FLOORS = {
     "listeners": floor("sip", "net", "config"),
     "app": floor(*BELOW_APP),
     "health": floor("call"),
-    "daemon": floor(*BELOW_APP, "app", "health"),
+    "reloading": floor(*BELOW_APP, "app"),
+    "daemon": floor(*BELOW_APP, "app", "health", "reloading"),
     "demo": floor(*BELOW_APP, "app"),
     "sim": floor(*BELOW_APP, "app"),
     "targets": floor(),
@@ -78,6 +79,8 @@ MAY_CREATE_TASKS = {
 # An unexpected error ends what it happened in, never the process.
 MAY_CATCH_EVERYTHING = {
     "byoc_proxy/call/call.py": "a bug in one call ends that call",
+    "byoc_proxy/provision/provisioning.py": "a node that cannot follow the others goes on with its calls",
+    "byoc_proxy/reloading.py": "a bug in a reload keeps the old configuration",
     "byoc_proxy/sim/virtual.py": "what a thread would have raised belongs to the one who awaits it",
 }
 

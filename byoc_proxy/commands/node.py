@@ -9,6 +9,7 @@ import typer
 
 from byoc_proxy.commands.common import ConfigFile, ConfigOption, failed, loaded
 from byoc_proxy.preflight import load_checked
+from byoc_proxy.storage.errors import StoreUnavailable, UnusableDatabase
 
 
 def run(config: ConfigOption) -> None:
@@ -21,6 +22,8 @@ def run(config: ConfigOption) -> None:
             runner.run(serve(start, lambda: load_checked(config, os.environ), os.environ))
     except OSError as error:
         raise failed(error.strerror or error) from error
+    except (UnusableDatabase, StoreUnavailable) as error:
+        raise failed(error) from error
 
 
 def check(config: ConfigFile) -> None:

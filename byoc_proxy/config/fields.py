@@ -32,6 +32,7 @@ _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIF
 _SHORTEST_SECRET: Final = 16
 _DIGITS: Final = re.compile(r"[0-9*#]*")
 _PREFIX: Final = re.compile(r"\+?[0-9*#]*")
+_SERVER: Final = re.compile(r"postgres(?:ql)?://.*/.+")
 _COUNTRY_CODE: Final = re.compile(r"[1-9][0-9]{0,2}")
 
 
@@ -195,6 +196,16 @@ def _file_name(value: Any, info: ValidationInfo) -> Any:
     return directory / _plain(value)
 
 
+def _database_url(text: str, info: ValidationInfo) -> str:
+    """As written, or a file's with its whole path."""
+    if _SERVER.match(text):
+        return text
+    name = text.removeprefix("sqlite:///")
+    if name == text or not name or name.startswith(":"):
+        raise ValueError("is no database; write sqlite:///byoc-proxy.db or postgresql://user:password@host/name")
+    return f"sqlite:///{_file_name(name, info)}"
+
+
 def _existing(path: Path) -> Path:
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
@@ -305,5 +316,6 @@ NumberAsText = BeforeValidator(_as_text)
 Cidr = Annotated[Text, AfterValidator(_cidr)]
 OwnRange = Annotated[Text, AfterValidator(_own_range)]
 FileName = Annotated[Path, BeforeValidator(_file_name)]
+DatabaseUrl = Annotated[Text, AfterValidator(_database_url)]
 ExistingFile = Annotated[FileName, AfterValidator(_existing)]
 AuthorityFile = Annotated[ExistingFile, AfterValidator(_authorities)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.config.settings import (
     ConnectionLimits,
+    DatabasePlace,
     Dns,
     Health,
     Limits,
@@ -88,7 +89,7 @@ def installation_warnings(place: Installation) -> Iterator[Problem]:
 def read_settings(section: ProcessSection) -> Settings:
     """The section as frozen settings."""
     secret = section.digest_secret
-    health = section.health
+    health, database = section.health, section.database
     return Settings(
         listeners=tuple(map(_listener, section.listeners)),
         tls_client=_tls_client(section.tls_client),
@@ -98,6 +99,7 @@ def read_settings(section: ProcessSection) -> Settings:
         limits=_limits(section.limits),
         health=Health(health.bind.host, health.bind.port or 0) if health is not None else None,
         records=section.records,
+        database=DatabasePlace(database.url, database.key_file) if database is not None else None,
         digest_secret=secret.get_secret_value().encode() if secret is not None else None,
     )
 

@@ -24,6 +24,7 @@ from byoc_proxy.config.fields import (
     CountryCode,
     CredentialListSid,
     CredentialSid,
+    DatabaseUrl,
     DialPrefix,
     Digits,
     DomainSid,
@@ -207,6 +208,11 @@ class HealthSection(Section):
     bind: BindAddress
 
 
+class DatabaseSection(Section):
+    url: Annotated[DatabaseUrl, Field(validate_default=True)] = "sqlite:///byoc-proxy.db"
+    key_file: FileName | None = None
+
+
 class ProcessSection(Section):
     listeners: Annotated[tuple[ListenerSection, ...], NotEmpty]
     tls_client: TlsClientSection = TlsClientSection()
@@ -216,6 +222,7 @@ class ProcessSection(Section):
     log: LogSection = LogSection()
     limits: LimitsSection = LimitsSection()
     health: HealthSection | None = None
+    database: DatabaseSection | None = None
     digest_secret: LongSecret | None = None
 
 

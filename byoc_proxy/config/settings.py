@@ -100,8 +100,16 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class DatabasePlace:
+    """`url` as `storage.database` takes it, a file's name absolute. `key_file` None: beside the file."""
+
+    url: str = field(repr=False)  # may hold a password
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
-    """`digest_secret` None: make one at start, which suits a single node."""
+    """`digest_secret` None: make one at start, which suits a single node. `database` None: there is none."""
 
     listeners: tuple[Listener, ...]
     tls_client: TlsTerms
@@ -111,6 +119,7 @@ class Settings:
     limits: Limits
     health: Health | None = None
     records: Path | None = None
+    database: DatabasePlace | None = None
     digest_secret: bytes | None = field(default=None, repr=False)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 import structlog
 
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
-def configured(level: Literal["debug", "info", "warning", "error"], form: Literal["json", "console"]) -> Any:
-    """A logger for the whole process. Secrets never reach it: nobody passes one."""
+def configured(
+    level: Literal["debug", "info", "warning", "error"],
+    form: Literal["json", "console"],
+    stream: TextIO | None = None,
+) -> Any:
+    """A logger for the whole process, to standard output or `stream`. Secrets never reach it: nobody passes one."""
+    out = stream or sys.stdout
     processors: list[Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -24,11 +29,11 @@ def configured(level: Literal["debug", "info", "warning", "error"], form: Litera
     if form == "json":
         processors.append(structlog.processors.JSONRenderer())
     else:
-        processors.append(structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), pad_event_to=20))
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # what a carrier sent may be no text in any encoding
+        processors.append(structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=20))
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="backslashreplace")  # what a carrier sent may be no text in any encoding
     lazy = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stdout),
+        structlog.WriteLogger(out),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
     )

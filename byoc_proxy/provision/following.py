@@ -11,7 +11,8 @@ import sqlite3
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any, Final
 
-from byoc_proxy.storage.refusals import StoreUnavailable, refusals
+from byoc_proxy.storage.errors import StoreUnavailable
+from byoc_proxy.storage.refusals import refusals
 from byoc_proxy.storage.revisions import CHANNEL
 
 if TYPE_CHECKING:

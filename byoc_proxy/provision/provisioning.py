@@ -14,7 +14,7 @@ from byoc_proxy.provision.following import heard
 from byoc_proxy.provision.seating import Seating, move, places_of, reconsider, seat, sids_of
 from byoc_proxy.provision.write import Write
 from byoc_proxy.storage.database import LOCK_WAIT
-from byoc_proxy.storage.refusals import StoreUnavailable
+from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.storage.revisions import Place, add_revision, current, touched_since
 from byoc_proxy.storage.rows import RowReader
 from byoc_proxy.storage.unlock import prove
@@ -42,13 +42,13 @@ class Provisioning:
 
     def __init__(self, database: Database, vault: Vault, declared: Resources, wall: Callable[[], float], log: Any):
         self._database = database
-        self._vault = vault
         self._wall = wall
         self._log = log
         self._turn = asyncio.Lock()  # writers of this process queue here, in order, and so does a reload
         self._seen = -1  # the last revision that is in the snapshot
         self._seating = Seating(seat(declared, ()).directory)
         self._declared_sids = sids_of(declared)
+        self.vault = vault
         self.declared = declared
         self.directories = Directories(self._seating.directory)
 
@@ -155,6 +155,8 @@ class Provisioning:
                     await self._look()
                 except StoreUnavailable as error:
                     self._log.warning("database.unavailable", cause=str(error), text="calls go on as things were")
+                except Exception:
+                    self._log.exception("provision.not_followed", text="calls go on as things were")
 
     async def _look(self) -> None:
         async with self.reading() as connection:
@@ -197,7 +199,7 @@ class Provisioning:
         self, connection: AsyncConnection, places: Collection[Place]
     ) -> tuple[list[Change], dict[Place, str]]:
         """What stands at these places now, and why some of it cannot be read."""
-        reader = RowReader(connection, self._vault)
+        reader = RowReader(connection, self.vault)
         changes = []
         for section in SECTIONS:
             sids = [place.sid for place in places if place.section == section]
@@ -210,7 +212,7 @@ class Provisioning:
         """All rows anew. Building takes seconds in a large installation: in a thread, because calls go on."""
         async with self.reading() as connection:
             number = await current(connection)
-            reader = RowReader(connection, self._vault)
+            reader = RowReader(connection, self.vault)
             rows = [
                 Change(section, record.sid, record) for section in SECTIONS for record in await reader.read(section)
             ]

@@ -16,8 +16,9 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from byoc_proxy.storage.migrate import migrate
-from byoc_proxy.storage.refusals import StoreUnavailable, UnusableDatabase, refusals
+from byoc_proxy.storage.errors import StoreUnavailable, UnusableDatabase
+from byoc_proxy.storage.migrate import migrate, version
+from byoc_proxy.storage.refusals import refusals
 from byoc_proxy.storage.tables import revision
 
 if TYPE_CHECKING:
@@ -58,6 +59,16 @@ class Database:
         if before != after:
             log.info("database.migrated", database=database.name, before=before or "nothing", now=after)
         return database
+
+    @classmethod
+    async def version(cls, url: str) -> str | None:
+        """The version of the schema, which stays as it is; None: there is no schema. Errors as of `open`."""
+        database = cls(_engine(url))
+        try:
+            async with database.reading() as connection:
+                return await connection.run_sync(version)
+        finally:
+            await database.close()
 
     @property
     def path(self) -> Path | None:

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from byoc_proxy.storage.refusals import UnusableDatabase
+from byoc_proxy.storage.errors import UnusableDatabase
 from byoc_proxy.storage.tables import metadata
 
 if TYPE_CHECKING:

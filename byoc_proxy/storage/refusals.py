@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from byoc_proxy.storage.errors import StoreUnavailable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -42,16 +44,6 @@ _POSTGRESQL: Final = {
     "57": "it is shutting down, starting up or too slow",
     "58": "its machine fails",
 }
-
-
-class StoreUnavailable(Exception):
-    """The database cannot be had now: locked, full, unreachable. Nothing was changed, unless the text says that
-    this is not known.
-    """
-
-
-class UnusableDatabase(Exception):
-    """The database can never be used like this: what is wrong, and what to do."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert, select
 
-from byoc_proxy.storage.refusals import UnusableDatabase
+from byoc_proxy.storage.errors import UnusableDatabase
 from byoc_proxy.storage.tables import secret_key
 from byoc_proxy.storage.vault import Unsealable, Vault
 
