@@ -70,8 +70,6 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
         directories = provisioning.directories if provisioning is not None else None
         node = Node(loaded, World(http, resolver, records, log), directories)
         reloading = Reloading(node, provisioning, settings, load_again, records.reopen)
-        chores = [reloading.run()] if provisioning is None else [reloading.run(), provisioning.follow()]
-        await open_for_good.enter_async_context(_alongside(*chores))
         try:
             node.listeners.open(loaded)
             node.start()
@@ -89,9 +87,11 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)
             loop.add_signal_handler(signal.SIGHUP, reloading.ask)
-            _tell_supervisor(environ, "READY=1")
-            await warn_of_names(settings, resolver, log)
-            await stopping.wait()
+            chores = [reloading.run()] if provisioning is None else [reloading.run(), provisioning.follow()]
+            async with _alongside(*chores):
+                _tell_supervisor(environ, "READY=1")
+                await warn_of_names(settings, resolver, log)
+                await stopping.wait()
             _tell_supervisor(environ, "STOPPING=1")
         finally:
             await node.stop(settings.limits.drain_grace)
