@@ -23,6 +23,7 @@ from byoc_proxy.storage.tables import revision
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -95,6 +96,12 @@ class Database:
             if not self.is_sqlite:
                 await connection.execute(select(revision.c.number).with_for_update())
             yield connection
+
+    def recording(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """A transaction for rows that no snapshot is made of, such as calls. It waits for no change of resources,
+        and none for it, but where the file of SQLite's has room for one writer only. `StoreUnavailable`.
+        """
+        return self._locked()
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[AsyncConnection]:

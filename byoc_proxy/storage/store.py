@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from byoc_proxy.storage.lines import LineFile, line_of
 from byoc_proxy.storage.live import LiveCalls
@@ -131,11 +131,19 @@ class RecordFile:
 
     def add(self, record: CallRecord) -> None:
         """Append the record; `OSError` when the disk refuses it. The call is over in either case."""
+        self.write(record.call_sid, line_of(record.as_dict()))
+
+    def write(self, call_sid: str, line: bytes) -> None:
+        """As `add`, of a record that is a line already."""
         try:
-            self._file.append(line_of(record.as_dict()))
+            self._file.append(line)
         finally:
             if self._live is not None:
-                self._live.over(record.call_sid)
+                self._live.over(call_sid)
+
+    def latest(self, size: int) -> list[dict[str, Any]]:
+        """The records in the last `size` bytes, in the order of their ends; none of a pipe. `OSError`."""
+        return list(self._file.tail(size)) if self._file.is_regular else []
 
     def reopen(self) -> None:
         """Start a new file under the same name, after a log rotation moved the old one away."""

@@ -230,12 +230,14 @@ alerts: Final = _resource(
     Column("count", Integer, nullable=False, server_default="1"),
 )
 
-# Who writes calls, and when each of them was last known to live: the calls of one that is silent are over.
+# Who writes calls, and when each of them was last known to live: the calls of one that is silent are over. Calls
+# that ended up to `recorded` are in the table; of later ones the node's records file may know more.
 nodes: Final = Table(
     "nodes",
     metadata,
     Column("name", String(128), primary_key=True),
     Column("alive", BigInteger, nullable=False),
+    Column("recorded", Float, nullable=False, server_default="0"),
 )
 
 # One row. Who changes resources takes its lock first, so changes have an order that all nodes agree on.

@@ -203,6 +203,7 @@ def _calls() -> None:
         "nodes",
         sa.Column("name", sa.String(128), primary_key=True),
         sa.Column("alive", sa.BigInteger, nullable=False),
+        sa.Column("recorded", sa.Float, nullable=False, server_default="0"),
     )
 
 
