@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from byoc_proxy.storage.alerts import AlertLedger
 from byoc_proxy.storage.call_backlog import CallBacklog
 from byoc_proxy.storage.call_table import Standing, note_alive, write_alerts, write_calls
+from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.storage.lines import line_of
-from byoc_proxy.storage.refusals import StoreUnavailable
 from byoc_proxy.storage.rows_apart import write_rows
 from byoc_proxy.storage.succession import PULSE, Succession
 

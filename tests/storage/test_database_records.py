@@ -19,9 +19,9 @@ from byoc_proxy.storage.call_rows import Row
 from byoc_proxy.storage.call_table import SLICE
 from byoc_proxy.storage.database import Database
 from byoc_proxy.storage.database_records import DatabaseRecords
+from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.storage.live import INTERRUPTED
 from byoc_proxy.storage.record import CallRecord, LegRecord
-from byoc_proxy.storage.refusals import StoreUnavailable
 from byoc_proxy.storage.store import RecordFile
 from byoc_proxy.storage.succession import SILENCE
 from byoc_proxy.storage.tables import alerts, calls, nodes
