@@ -12,7 +12,7 @@ import typer
 
 from byoc_proxy.commands.common import ConfigOption, failed, loaded
 from byoc_proxy.config.fields import host_name
-from byoc_proxy.publish.access import access_for
+from byoc_proxy.publish.access import Side, access_to_carrier, access_to_us
 from byoc_proxy.publish.firewall import iptables, nftables
 from byoc_proxy.publish.table import table
 from byoc_proxy.publish.zonefile import Authority, NameServer, ZoneError, origin_of, zone_file
@@ -42,17 +42,19 @@ def networking(
     trunk: Annotated[
         str | None, typer.Option(help="One trunk only: its SID or its key in the file.", show_default=False)
     ] = None,
+    side: Annotated[Side, typer.Option(help="Whose firewall the rules are for.")] = Side.PROXY,
 ) -> None:
-    """Print what carriers are told: names by region, addresses and ports, edge share; or firewall rules for us."""
+    """Print what carriers are told: names by region, addresses and ports, edge share; or firewall rules."""
     judged = loaded(config)
     directory = judged.directory
     chosen = list(directory.trunks.values()) if trunk is None else [_trunk(judged, trunk)]
     info = networking_of(directory, judged.settings.edges, chosen)
+    access_of = access_to_us if side is Side.PROXY else access_to_carrier
     match form:
         case Format.NFTABLES:
-            lines = nftables(access_for(directory, info))
+            lines = nftables(access_of(directory, info))
         case Format.IPTABLES:
-            lines = iptables(access_for(directory, info))
+            lines = iptables(access_of(directory, info))
         case _:
             shares, unknown = _shares(judged.settings.health, info)
             if form is Format.TABLE:

@@ -1,34 +1,59 @@
-"""Who has to get through to our signalling ports, and whether everybody else may be shut out.
+"""Who has to get through to signalling ports, on our side and on the carrier's, and whether others may be shut out.
 
-In come the sources of access control lists, and the carriers that we call: a BYE or re-INVITE of a callee is a
+To us come the sources of access control lists, and the carriers that we call: a BYE or re-INVITE of a callee is a
 request of its own, long after a firewall has forgotten our INVITE. Where somebody may come from anywhere, or from
-an address that only the DNS knows, shutting out the rest would cost calls; then `open_because` says why.
+an address that only the DNS knows, shutting out the rest would cost calls; then `open_because` says why. To the
+carrier come our edges, and it has other customers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from byoc_proxy.sip.addresses import is_numeric
+from byoc_proxy.sip.locate import DEFAULT_PORTS, transport_of
 from byoc_proxy.trunk.networks import read_network
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from byoc_proxy.sip.locate import Transport
     from byoc_proxy.trunk.directory import Directory
     from byoc_proxy.trunk.model import ByocTrunk, Media, SipDomain
     from byoc_proxy.trunk.networking import Networking
 
+OTHER_CUSTOMERS: Final = "the carrier has other customers, who come in too"
+
+
+class Side(StrEnum):
+    """Whose firewall it is."""
+
+    PROXY = "proxy"
+    CARRIER = "carrier"
+
+
+class _NextHop(NamedTuple):
+    """Where calls to a target are sent: a name or an address. A name's SRV records may say other ports."""
+
+    host: str
+    transport: Transport
+    port: int
+    name: str
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`sources` are CIDRs with a name each, every one once; ports are those of our edges.
+    """What one side's firewall lets in.
 
-    `edges` are our addresses, for the other side's firewall. `open_because`: why others cannot be shut out; empty:
-    they can. No text holds a control character: it ends up in files that root loads.
+    `sources` are CIDRs with a name each, every one once; the ports are those that they send to. `edges` are our
+    addresses. `media` is our range: where RTP comes in on our side, where it comes from on the carrier's.
+    `open_because`: why others cannot be shut out; empty: they can. No text holds a control character: it ends up in
+    files that root loads.
     """
 
+    side: Side
     sources: tuple[tuple[str, str], ...]
     udp_ports: tuple[int, ...]
     tcp_ports: tuple[int, ...]
@@ -46,22 +71,43 @@ class Access:
         return tuple(each for each in media if (":" in each) is (version == 6))
 
 
-def access_for(directory: Directory, info: Networking) -> Access:
+def access_to_us(directory: Directory, info: Networking) -> Access:
     """Who needs to reach us for the trunks of `info` to work."""
     trunks = [each.trunk for each in info.trunks]
     sids = {trunk.sid for trunk in trunks}
     domains = [each for each in directory.domains.values() if each.byoc_trunk_sid in sids]
-    sources: dict[str, str] = {}
-    for cidr, name in (*_listed(directory, domains), *_called(directory, trunks)):
-        sources.setdefault(read_network(cidr).cidr, _printable(name))
     reasons = [*_from_anywhere(domains), *_named(directory, trunks)]
     if len(trunks) < len(directory.trunks):
         reasons.append("these rules are for some of the trunks; the carriers of the others come in too")
-    ports = info.ports
+    sources = (*_listed(directory, domains), *_called(directory, trunks))
+    ports = ((each.transport, each.port) for each in info.ports)
+    return _access(Side.PROXY, info, sources, ports, reasons)
+
+
+def access_to_carrier(directory: Directory, info: Networking) -> Access:
+    """Where our calls to the carriers of the trunks of `info` come from, and which ports of theirs they go to."""
+    trunks = [each.trunk for each in info.trunks]
+    sources = ((address, region.label) for region in info.regions for address in region.addresses)
+    ports = {(hop.transport, hop.port) for hop in _next_hops(directory, trunks)}
+    return _access(Side.CARRIER, info, sources, sorted(ports or DEFAULT_PORTS.items()), [OTHER_CUSTOMERS])
+
+
+def _access(
+    side: Side,
+    info: Networking,
+    sources: Iterable[tuple[str, str]],
+    ports: Iterable[tuple[str, int]],
+    reasons: Sequence[str],
+) -> Access:
+    named: dict[str, str] = {}
+    for cidr, name in sources:
+        named.setdefault(read_network(cidr).cidr, _printable(name))
+    ports = list(ports)
     return Access(
-        tuple(sources.items()),
-        tuple(dict.fromkeys(each.port for each in ports if each.transport == "UDP")),
-        tuple(dict.fromkeys(each.port for each in ports if each.transport != "UDP")),
+        side,
+        tuple(named.items()),
+        tuple(dict.fromkeys(port for transport, port in ports if transport == "UDP")),
+        tuple(dict.fromkeys(port for transport, port in ports if transport != "UDP")),
         info.addresses,
         info.media,
         tuple(map(_printable, dict.fromkeys(reasons))),
@@ -76,24 +122,27 @@ def _listed(directory: Directory, domains: Sequence[SipDomain]) -> Iterator[tupl
 
 
 def _called(directory: Directory, trunks: Sequence[ByocTrunk]) -> Iterator[tuple[str, str]]:
-    for host, name in _next_hops(directory, trunks):
-        if is_numeric(host):
-            yield host.strip("[]"), name
+    for hop in _next_hops(directory, trunks):
+        if is_numeric(hop.host):
+            yield hop.host, hop.name
 
 
 def _named(directory: Directory, trunks: Sequence[ByocTrunk]) -> Iterator[str]:
-    for host, name in _next_hops(directory, trunks):
-        if not is_numeric(host):
-            yield f"{name} is reached by the name {host}; add its addresses, from which its BYE comes"
+    for hop in _next_hops(directory, trunks):
+        if not is_numeric(hop.host):
+            yield f"{hop.name} is reached by the name {hop.host}; add its addresses, from which its BYE comes"
 
 
-def _next_hops(directory: Directory, trunks: Sequence[ByocTrunk]) -> Iterator[tuple[str, str]]:
-    """The hosts that calls of these trunks are sent to, with the target's name."""
+def _next_hops(directory: Directory, trunks: Sequence[ByocTrunk]) -> Iterator[_NextHop]:
+    """Where calls of these trunks are sent."""
     policies = {policy.sid: policy for trunk in trunks if (policy := directory.policy_of(trunk)) is not None}
     for policy in policies.values():
         for target in policy.targets:
             if target.enabled:
-                yield (target.outbound_proxy or target.target).host, f"target {target.friendly_name}"
+                uri = target.outbound_proxy or target.target
+                host, transport = uri.params.get("maddr") or uri.host, transport_of(uri)
+                port = uri.port or DEFAULT_PORTS[transport]
+                yield _NextHop(host.strip("[]"), transport, port, f"target {target.friendly_name}")
 
 
 def _from_anywhere(domains: Sequence[SipDomain]) -> Iterator[str]:

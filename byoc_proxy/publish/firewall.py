@@ -1,4 +1,4 @@
-"""Firewall rules for the machines of the proxy, as files that nft and iptables-restore load as they are.
+"""Firewall rules for one side of a trunk, as files that nft and iptables-restore load as they are.
 
 Both leave the rest of the machine's rules alone: a table, or two chains, of their own. Replies to what we sent come
 in by connection tracking.
@@ -7,6 +7,8 @@ in by connection tracking.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from byoc_proxy.publish.access import Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +25,7 @@ def nftables(access: Access) -> Iterator[str]:
     yield "delete table inet byoc_proxy"
     yield "table inet byoc_proxy {"
     for version, _ in _FAMILIES:
-        yield from _indented(_nft_set(f"carriers{version}", version, access.of_family(version)))
+        yield from _indented(_nft_set(f"sources{version}", version, access.of_family(version)))
         media = access.media_of_family(version)
         if media:
             yield from _indented(_nft_set(f"media{version}", version, [(cidr, "") for cidr in media]))
@@ -34,13 +36,13 @@ def nftables(access: Access) -> Iterator[str]:
         if ports:
             dport = f"{protocol} dport {{ {', '.join(map(str, ports))} }}"
             for version, family in _FAMILIES:
-                yield f"        {dport} {family} saddr @carriers{version} accept"
+                yield f"        {dport} {family} saddr @sources{version} accept"
             yield from (f"        {line}" for line in _or_comment(access, f"{dport} drop"))
     if access.media is not None:
-        span = f"{access.media.first_port}-{access.media.last_port}"
+        end, span = _media_end(access), f"{access.media.first_port}-{access.media.last_port}"
         for version, family in _FAMILIES:
             if access.media_of_family(version):
-                yield f"        {family} daddr @media{version} udp dport {span} accept"
+                yield f"        {family} {end}addr @media{version} udp {end}port {span} accept"
     yield "    }"
     yield "}"
 
@@ -48,39 +50,48 @@ def nftables(access: Access) -> Iterator[str]:
 def iptables(access: Access) -> Iterator[str]:
     """The filter rules of both families in one file: `-4` and `-6` say which program heeds a line."""
     load = "iptables-restore --noflush FILE && ip6tables-restore --noflush FILE"
-    yield from _preface(access, load, "the chains BYOC_PROXY and BYOC_CARRIERS, and puts a jump in front of INPUT")
+    yield from _preface(access, load, "the chains BYOC_PROXY and BYOC_SOURCES, and puts a jump in front of INPUT")
     yield "*filter"
     yield ":BYOC_PROXY - [0:0]"
-    yield ":BYOC_CARRIERS - [0:0]"
+    yield ":BYOC_SOURCES - [0:0]"
     yield "-A BYOC_PROXY -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
     for protocol, ports in (("udp", access.udp_ports), ("tcp", access.tcp_ports)):
         if ports:
             dports = ",".join(map(str, ports))
-            yield f"-A BYOC_PROXY -p {protocol} -m multiport --dports {dports} -j BYOC_CARRIERS"
+            yield f"-A BYOC_PROXY -p {protocol} -m multiport --dports {dports} -j BYOC_SOURCES"
     if access.media is not None:
-        span = f"{access.media.first_port}:{access.media.last_port}"
+        end, span = _media_end(access), f"{access.media.first_port}:{access.media.last_port}"
         for version, _ in _FAMILIES:
             for cidr in access.media_of_family(version):
-                yield f"-A BYOC_PROXY -{version} -d {cidr} -p udp --dport {span} -j ACCEPT"
+                yield f"-A BYOC_PROXY -{version} -{end} {cidr} -p udp --{end}port {span} -j ACCEPT"
     for version, _ in _FAMILIES:
         for cidr, name in access.of_family(version):
             yield f"# {name}"
-            yield f"-A BYOC_CARRIERS -{version} -s {cidr} -j ACCEPT"
-    yield from _or_comment(access, "-A BYOC_CARRIERS -j DROP")
+            yield f"-A BYOC_SOURCES -{version} -s {cidr} -j ACCEPT"
+    yield from _or_comment(access, "-A BYOC_SOURCES -j DROP")
     yield "-I INPUT -j BYOC_PROXY"
     yield "COMMIT"
 
 
 def _preface(access: Access, load: str, replaces: str) -> Iterator[str]:
-    yield "# For the firewall of the PROXY's own machines (our side): who may reach our signalling ports."
-    edges = ", ".join(access.edges) or "none is configured, see regions.*.addresses"
-    yield f"# The carrier's firewall is the other side; there, SIP from these addresses of ours comes in: {edges}"
+    edges = ", ".join(access.edges) or "none, see regions.*.addresses"
+    if access.side is Side.PROXY:
+        yield "# For the firewall of the PROXY's own machines (our side): who may reach our signalling ports."
+        yield f"# The carrier's firewall is the other side (--side carrier): it lets in SIP from {edges}"
+    else:
+        yield "# For the CARRIER's firewall (the other side): it lets in what the proxy sends to the carrier."
+        yield f"# The proxy's edges, which the carrier sends to: {edges}"
     yield f"# Load with: {load}"
     yield f"# This replaces {replaces}. A firewall of yours that drops by default needs the accepting rules too."
     if access.media is None:
         yield "# No rule for media: no media engine is configured, and RTP does not pass through the proxy."
     for reason in access.open_because:
         yield f"# Others are NOT shut out: {reason}"
+
+
+def _media_end(access: Access) -> str:
+    """Our end of RTP: the destination on our side, the source on the carrier's."""
+    return "d" if access.side is Side.PROXY else "s"
 
 
 def _or_comment(access: Access, rule: str) -> Iterator[str]:

@@ -111,7 +111,7 @@ def locate(uri: SipUri, draw: Callable[[], float], families: Sequence[Family] = 
     Addresses of one name come by family in the given order, shuffled inside a family. A query that fails
     costs only what it would have brought: without SRV the name is asked itself, without AAAA there is A.
     """
-    transport = _transport(uri)
+    transport = transport_of(uri)
     host = (uri.params.get("maddr") or uri.host).strip("[]").lower()  # RFC 3263 §4: maddr is the TARGET
     port = DEFAULT_PORTS[transport] if uri.port is None else uri.port
     address = _numeric(host)
@@ -131,7 +131,8 @@ def locate(uri: SipUri, draw: Callable[[], float], families: Sequence[Family] = 
     return list(dict.fromkeys(hops))
 
 
-def _transport(uri: SipUri) -> Transport:
+def transport_of(uri: SipUri) -> Transport:
+    """The transport that a URI asks for; `NotLocated` when it is none of ours."""
     name = uri.transport
     if uri.scheme == "sips":
         return "TLS"  # RFC 3261 §26.2.2; `sips:…;transport=tcp` is TLS over TCP

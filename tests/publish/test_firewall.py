@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from byoc_proxy.publish.access import Access, access_for
+from byoc_proxy.publish.access import OTHER_CUSTOMERS, Access, access_to_carrier, access_to_us
 from byoc_proxy.publish.firewall import iptables, nftables
 from byoc_proxy.trunk.directory import Directory
 from byoc_proxy.trunk.model import ByocTrunkSid, ClientCertificates, IpAccessControlListSid, Media, stable_sid
@@ -18,7 +18,7 @@ SECOND = ByocTrunkSid(stable_sid("BY", "second"))
 
 def access(built: Directory, *sids: str) -> Access:
     trunks = [trunk for trunk in built.trunks.values() if trunk.sid in sids or not sids]
-    return access_for(built, networking(built, EDGES, trunks))
+    return access_to_us(built, networking(built, EDGES, trunks))
 
 
 def test_the_sources_of_access_control_lists_and_the_carriers_we_call_come_in() -> None:
@@ -120,7 +120,40 @@ def test_both_outputs_say_first_whose_firewall_they_are_for() -> None:
             first
             == "# For the firewall of the PROXY's own machines (our side): who may reach our signalling ports."
         )
-        assert second.endswith(": 203.0.113.5, 203.0.113.6, 2001:db8:1::5, 198.51.100.5, 198.51.100.6")
+        assert second.endswith(" 203.0.113.5, 203.0.113.6, 2001:db8:1::5, 198.51.100.5, 198.51.100.6")
+
+
+def test_the_carriers_side_lets_our_edges_in_to_the_ports_that_calls_are_sent_to() -> None:
+    """S26: IP allow list information."""
+    policy = records.policy(
+        records.target("sip:198.51.100.77:5080"),
+        records.target("sip:gw.carrier.example;transport=tls"),
+        records.target("sip:192.0.2.40:9999", enabled=False),
+    )
+    built = directory({"media": Media(("203.0.113.64/26",), 10000, 60000)}, connection_policies=(policy,))
+    found = access_to_carrier(built, networking(built, EDGES, built.trunks.values()))
+    assert found.sources == (
+        ("203.0.113.5/32", "Virginia"),
+        ("203.0.113.6/32", "Virginia"),
+        ("2001:db8:1::5/128", "Virginia"),
+        ("198.51.100.5/32", "Oregon"),
+        ("198.51.100.6/32", "Oregon"),
+    )
+    assert (found.udp_ports, found.tcp_ports, found.open_because) == ((5080,), (5061,), (OTHER_CUSTOMERS,))
+    nft, ipt = list(nftables(found)), list(iptables(found))
+    assert (
+        nft[0]
+        == ipt[0]
+        == ("# For the CARRIER's firewall (the other side): it lets in what the proxy sends to the carrier.")
+    )
+    assert "        ip saddr @media4 udp sport 10000-60000 accept" in nft
+    assert "-A BYOC_PROXY -4 -s 203.0.113.64/26 -p udp --sport 10000:60000 -j ACCEPT" in ipt
+
+
+def test_a_carrier_that_no_call_is_sent_to_is_told_the_usual_ports() -> None:
+    built = directory(trunks=(records.trunk(connection_policy_sid=None),))
+    found = access_to_carrier(built, networking(built, EDGES, built.trunks.values()))
+    assert (found.udp_ports, found.tcp_ports) == ((5060,), (5060, 5061))
 
 
 def test_nftables_rules_are_one_table_that_replaces_itself() -> None:
@@ -130,7 +163,7 @@ def test_nftables_rules_are_one_table_that_replaces_itself() -> None:
         "table inet byoc_proxy",
         "delete table inet byoc_proxy",
         "table inet byoc_proxy {",
-        "    set carriers4 {",
+        "    set sources4 {",
         "        type ipv4_addr",
         "        flags interval",
         "        auto-merge",
@@ -147,7 +180,7 @@ def test_nftables_rules_are_one_table_that_replaces_itself() -> None:
         "            203.0.113.64/26,",
         "        }",
         "    }",
-        "    set carriers6 {",
+        "    set sources6 {",
         "        type ipv6_addr",
         "        flags interval",
         "        auto-merge",
@@ -155,11 +188,11 @@ def test_nftables_rules_are_one_table_that_replaces_itself() -> None:
         "    chain input {",
         "        type filter hook input priority filter; policy accept;",
         "        ct state established,related accept",
-        "        udp dport { 5060 } ip saddr @carriers4 accept",
-        "        udp dport { 5060 } ip6 saddr @carriers6 accept",
+        "        udp dport { 5060 } ip saddr @sources4 accept",
+        "        udp dport { 5060 } ip6 saddr @sources6 accept",
         "        udp dport { 5060 } drop",
-        "        tcp dport { 5060, 5061 } ip saddr @carriers4 accept",
-        "        tcp dport { 5060, 5061 } ip6 saddr @carriers6 accept",
+        "        tcp dport { 5060, 5061 } ip saddr @sources4 accept",
+        "        tcp dport { 5060, 5061 } ip6 saddr @sources6 accept",
         "        tcp dport { 5060, 5061 } drop",
         "        ip daddr @media4 udp dport 10000-60000 accept",
         "    }",
@@ -173,15 +206,15 @@ def test_iptables_rules_are_for_both_families_in_one_file() -> None:
     assert rules == [
         "*filter",
         ":BYOC_PROXY - [0:0]",
-        ":BYOC_CARRIERS - [0:0]",
+        ":BYOC_SOURCES - [0:0]",
         "-A BYOC_PROXY -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-        "-A BYOC_PROXY -p udp -m multiport --dports 5060 -j BYOC_CARRIERS",
-        "-A BYOC_PROXY -p tcp -m multiport --dports 5060,5061 -j BYOC_CARRIERS",
+        "-A BYOC_PROXY -p udp -m multiport --dports 5060 -j BYOC_SOURCES",
+        "-A BYOC_PROXY -p tcp -m multiport --dports 5060,5061 -j BYOC_SOURCES",
         "-A BYOC_PROXY -4 -d 203.0.113.64/26 -p udp --dport 10000:60000 -j ACCEPT",
         "-A BYOC_PROXY -6 -d 2001:db8:9::/64 -p udp --dport 10000:60000 -j ACCEPT",
-        "-A BYOC_CARRIERS -4 -s 203.0.113.8/30 -j ACCEPT",
-        "-A BYOC_CARRIERS -4 -s 198.51.100.77/32 -j ACCEPT",
-        "-A BYOC_CARRIERS -j DROP",
+        "-A BYOC_SOURCES -4 -s 203.0.113.8/30 -j ACCEPT",
+        "-A BYOC_SOURCES -4 -s 198.51.100.77/32 -j ACCEPT",
+        "-A BYOC_SOURCES -j DROP",
         "-I INPUT -j BYOC_PROXY",
         "COMMIT",
     ]

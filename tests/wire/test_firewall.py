@@ -63,21 +63,24 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def rules(directory: Path, form: str, changes: dict[str, Any]) -> str:
+def rules(directory: Path, form: str, changes: dict[str, Any], side: str = "proxy") -> str:
     """The file with what `byoc-proxy networking` prints."""
     config, file = directory / "config.yaml", directory / f"rules.{form}"
     config.write_text(yaml.safe_dump({**CONFIG, **changes}), encoding="utf-8")
-    result = CliRunner().invoke(app, ["networking", "-c", str(config), "--format", form])
+    result = CliRunner().invoke(app, ["networking", "-c", str(config), "--format", form, "--side", side])
     assert result.exit_code == 0, result.output
     file.write_text(result.stdout, encoding="utf-8")
     return str(file)
 
 
 @each_form
+@pytest.mark.parametrize("side", ["proxy", "carrier"])
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS.keys())
-async def test_the_real_parser_takes_the_rules(tmp_path: Path, form: str, changes: dict[str, Any]) -> None:
+async def test_the_real_parser_takes_the_rules(
+    tmp_path: Path, form: str, side: str, changes: dict[str, Any]
+) -> None:
     """S26: firewall rules."""
-    file = rules(tmp_path, form, changes)
+    file = rules(tmp_path, form, changes, side)
     for name, *options in CHECKERS[form]:
         code, said = await run(tmp_path, *APART, installed(name, form), *options, file)
         assert (code, said) == (0, ""), name
