@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+import secrets
 import signal
 import socket
 import time
@@ -12,6 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmana
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from byoc_proxy.api.application import application
+from byoc_proxy.api.listening import bound, served
+from byoc_proxy.api.networking import networking_endpoint
 from byoc_proxy.app import Node, World
 from byoc_proxy.call.outlook import targets_report
 from byoc_proxy.health import health_served
@@ -21,7 +25,7 @@ from byoc_proxy.provision.opening import provisioned
 from byoc_proxy.reloading import Reloading
 from byoc_proxy.sip.addresses import is_numeric, is_private
 from byoc_proxy.sip.locate import NotLocated
-from byoc_proxy.sip.uri import SipUri
+from byoc_proxy.sip.uri import SipUri, bracketed
 from byoc_proxy.storage.store import CallStore, NoStore, RecordFile
 from byoc_proxy.webhook.transport import AiohttpTransport
 
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from byoc_proxy.config.load import Loaded
-    from byoc_proxy.config.settings import Settings
+    from byoc_proxy.config.settings import Api, Settings
     from byoc_proxy.health import Page
     from byoc_proxy.net.whereabouts import Resolver as CallResolver
     from byoc_proxy.provision.provisioning import Provisioning
@@ -81,8 +85,10 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
                     "/rejected": node.rejections.report,
                     "/edges": node.edges_report,
                 }
-                served = health_served(place.host, place.port, node.switchboard, pages)
-                await open_for_good.enter_async_context(served)
+                health = health_served(place.host, place.port, node.switchboard, pages)
+                await open_for_good.enter_async_context(health)
+            if settings.api is not None and provisioning is not None:
+                await open_for_good.enter_async_context(_api_served(settings.api, node, provisioning))
             calm_collector()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)
@@ -106,6 +112,21 @@ async def _provisioning(loaded: Loaded, environ: Mapping[str, str], log: Any) ->
         return
     async with provisioned(place.url, place.key_file, loaded.resources, environ, log) as provisioning:
         yield provisioning
+
+
+@asynccontextmanager
+async def _api_served(place: Api, node: Node, provisioning: Provisioning) -> AsyncIterator[None]:
+    """The REST API. `OSError` when its address cannot be had."""
+    others = [networking_endpoint(node.edges, node.switchboard.shares)]
+    app = application(provisioning, place.limits, others, partial(secrets.token_hex, 16), node.log)
+    try:
+        listening = bound(place.host, place.port)
+    except OSError as error:
+        where = f"{bracketed(place.host)}:{place.port}"
+        raise OSError(error.errno, f"cannot serve the API on {where}: {error.strerror}") from error
+    async with served(app, listening) as address:
+        node.log.info("api.open", address=address)
+        yield
 
 
 @asynccontextmanager

@@ -43,6 +43,7 @@ FLOORS = {
     "storage": floor(*OUTSIDE_WORLD, "trunk.origination"),
     "provision": floor("sip", "trunk", "storage"),
     "call": floor(*BELOW_CALL),
+    "api": floor("sip", "trunk", "storage", "webhook", "provision", "publish", "call"),
     "config": floor("sip", "trunk"),
     "observe": floor(),
     "preflight": floor("config", "trunk", "twiml", "net", "listeners"),
@@ -50,7 +51,7 @@ FLOORS = {
     "app": floor(*BELOW_APP),
     "health": floor("call"),
     "reloading": floor(*BELOW_APP, "app"),
-    "daemon": floor(*BELOW_APP, "app", "health", "reloading"),
+    "daemon": floor(*BELOW_APP, "api", "app", "health", "reloading"),
     "demo": floor(*BELOW_APP, "app"),
     "sim": floor(*BELOW_APP, "app"),
     "targets": floor(),
@@ -81,6 +82,7 @@ MAY_CATCH_EVERYTHING = {
     "byoc_proxy/call/call.py": "a bug in one call ends that call",
     "byoc_proxy/provision/provisioning.py": "a node that cannot follow the others goes on with its calls",
     "byoc_proxy/reloading.py": "a bug in a reload keeps the old configuration",
+    "byoc_proxy/api/server.py": "a bug in one request answers that request",
     "byoc_proxy/sim/virtual.py": "what a thread would have raised belongs to the one who awaits it",
 }
 

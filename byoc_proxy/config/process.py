@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byoc_proxy.config.settings import (
+    Api,
     ConnectionLimits,
     DatabasePlace,
     Dns,
@@ -89,7 +90,7 @@ def installation_warnings(place: Installation) -> Iterator[Problem]:
 def read_settings(section: ProcessSection) -> Settings:
     """The section as frozen settings."""
     secret = section.digest_secret
-    health, database = section.health, section.database
+    health, api, database = section.health, section.api, section.database
     return Settings(
         listeners=tuple(map(_listener, section.listeners)),
         tls_client=_tls_client(section.tls_client),
@@ -98,6 +99,7 @@ def read_settings(section: ProcessSection) -> Settings:
         log=Log(section.log.level, section.log.format),
         limits=_limits(section.limits),
         health=Health(health.bind.host, health.bind.port or 0) if health is not None else None,
+        api=Api(api.bind.host, api.bind.port or 0, api.limits.model_dump()) if api is not None else None,
         records=section.records,
         database=DatabasePlace(database.url, database.key_file) if database is not None else None,
         digest_secret=secret.get_secret_value().encode() if secret is not None else None,

@@ -35,6 +35,7 @@ from byoc_proxy.config.fields import (
     HeaderHost,
     HeaderPattern,
     HostName,
+    HostPort,
     LongSecret,
     NameServer,
     NotEmpty,
@@ -213,6 +214,22 @@ class DatabaseSection(Section):
     key_file: FileName | None = None
 
 
+class ResourceLimitsSection(Section):
+    """How many of each an account may have, or a list."""
+
+    domains: Limit = 100
+    ip_access_control_lists: Limit = 1000
+    ip_addresses: Limit = 100
+    credential_lists: Limit = 1000
+    credentials: Limit = 1000
+    connection_policies: Limit = 10_000
+
+
+class ApiSection(Section):
+    bind: BindAddress = HostPort("127.0.0.1", 8080)
+    limits: ResourceLimitsSection = ResourceLimitsSection()
+
+
 class ProcessSection(Section):
     listeners: Annotated[tuple[ListenerSection, ...], NotEmpty]
     tls_client: TlsClientSection = TlsClientSection()
@@ -223,7 +240,15 @@ class ProcessSection(Section):
     limits: LimitsSection = LimitsSection()
     health: HealthSection | None = None
     database: DatabaseSection | None = None
+    api: ApiSection | None = None
     digest_secret: LongSecret | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _what_the_api_makes_has_a_place(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("api") is not None and value.get("database") is None:
+            return {**value, "database": {}}
+        return value
 
 
 class Entry(Section):

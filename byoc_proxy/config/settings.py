@@ -13,6 +13,7 @@ from byoc_proxy.trunk.networking import Edge
 from byoc_proxy.trunk.strangers import StrangerLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from byoc_proxy.sip.flow import TlsTerms
@@ -108,6 +109,15 @@ class DatabasePlace:
 
 
 @dataclass(frozen=True, slots=True)
+class Api:
+    """Where the REST API is served, and how many of a resource an account (or a list) may have, by name."""
+
+    host: str
+    port: int
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """`digest_secret` None: make one at start, which suits a single node. `database` None: there is none."""
 
@@ -118,6 +128,7 @@ class Settings:
     log: Log
     limits: Limits
     health: Health | None = None
+    api: Api | None = None
     records: Path | None = None
     database: DatabasePlace | None = None
     digest_secret: bytes | None = field(default=None, repr=False)

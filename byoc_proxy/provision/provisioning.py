@@ -85,7 +85,8 @@ class Provisioning:
             async with self._database.writing() as connection:
                 await self._catch_up(connection)
                 seen, before = self._seen, self._seating
-                write = Write(connection, before.directory, int(self._wall()), self.is_declared)
+                now, seal = int(self._wall()), self.vault.seal
+                write = Write(connection, before.directory, now, self.is_declared, seal)
                 yield write
                 after = await self._judged(write, before, seen)
             if after is not None and self._seen == seen:  # else what followed it has been taken in already

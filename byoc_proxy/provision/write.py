@@ -18,16 +18,23 @@ if TYPE_CHECKING:
 class Write:
     """What a writer works with. `directory` is the snapshot that this write is committed onto, and no other.
 
-    `now` is in seconds since 1970, for `date_created` and `date_updated`.
+    `now` is in seconds since 1970, for `date_created` and `date_updated`. `is_declared` tells whether a SID is the
+    configuration file's, `seal` makes of a secret and the SID of its row what may be stored.
     """
 
     def __init__(
-        self, connection: AsyncConnection, directory: Directory, now: int, is_declared: Callable[[str], bool]
+        self,
+        connection: AsyncConnection,
+        directory: Directory,
+        now: int,
+        is_declared: Callable[[str], bool],
+        seal: Callable[[str, str], bytes],
     ) -> None:
         self.connection = connection
         self.directory = directory
         self.now = now
-        self._is_declared = is_declared
+        self.seal = seal
+        self.is_declared = is_declared
         self._touched: dict[Place, None] = {}
 
     @property
@@ -43,6 +50,6 @@ class Write:
         """
         if section not in SECTIONS:
             raise ValueError(f"{section} is no section of the resources: {', '.join(SECTIONS)}")
-        if self._is_declared(sid):
+        if self.is_declared(sid):
             raise ValueError(f"{section} {sid} is declared in the configuration file and cannot be changed here")
         self._touched[Place(section, sid)] = None

@@ -1,0 +1,202 @@
+"""The OpenAPI description of the API, made of the declarations that it runs by."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import Boolean, Integer
+
+from byoc_proxy import __version__
+from byoc_proxy.api.forms import FORM
+from byoc_proxy.api.paging import MOST, USUAL
+from byoc_proxy.api.rendering import DATES
+from byoc_proxy.api.resource import Style, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from byoc_proxy.api.resource import Parameter, Resource
+    from byoc_proxy.api.server import Endpoint
+
+Json = dict[str, Any]
+
+_TEXT: Final[Json] = {"type": "string"}
+_NUMBER: Final[Json] = {"type": "integer"}
+_MAYBE_TEXT: Final[Json] = {"type": ["string", "null"]}
+_WORDS: Final = {
+    Verb.CREATE: ("Create", "create"),
+    Verb.LIST: ("List", "list"),
+    Verb.FETCH: ("Fetch", "fetch"),
+    Verb.UPDATE: ("Update", "update"),
+    Verb.DELETE: ("Delete", "delete"),
+}
+ERRORS: Final = {
+    "400": "A parameter or a rule is against it; nothing has changed",
+    "401": "No account's token, or not its own",
+    "403": "Not allowed: the account is not active, or what it is about is declared in the configuration file",
+    "404": "Not there, or another account's",
+    "409": "In use, or there already; nothing has changed",
+    "413": "The form is too large",
+    "415": "The body is not a form",
+    "503": "The database cannot be had now; nothing has changed",
+}
+_ERROR: Final[Json] = {
+    "type": "object",
+    "required": ["code", "message", "more_info", "status"],
+    "properties": {
+        "code": _NUMBER,
+        "message": _TEXT,
+        "more_info": _TEXT,
+        "status": _NUMBER,
+        "details": {"type": "object"},
+    },
+    "additionalProperties": False,
+}
+_LEGACY_ENVELOPE: Final[Json] = {
+    **dict.fromkeys(("first_page_uri", "uri"), _TEXT),
+    **dict.fromkeys(("next_page_uri", "previous_page_uri"), _MAYBE_TEXT),
+    **dict.fromkeys(("page", "page_size", "start", "end"), _NUMBER),
+}
+_META: Final[Json] = {
+    **dict.fromkeys(("first_page_url", "url", "key"), _TEXT),
+    **dict.fromkeys(("next_page_url", "previous_page_url"), _MAYBE_TEXT),
+    **dict.fromkeys(("page", "page_size"), _NUMBER),
+}
+# What is in no column, by name; everything else is described by its column.
+_COMPUTED: Final[Json] = {
+    **dict.fromkeys(
+        ("uri", "url", "api_version", "type", "friendly_name", "owner_account_sid", "auth_type"), _TEXT
+    ),
+    "auth_token": _MAYBE_TEXT,
+    "warnings": {"type": "array", "items": _TEXT},
+    "sip_domain_sid": _TEXT,
+}
+
+
+def closed(properties: Mapping[str, object]) -> Json:
+    """An object with all of these properties and no others."""
+    return {
+        "type": "object",
+        "required": list(properties),
+        "properties": dict(properties),
+        "additionalProperties": False,
+    }
+
+
+def described(resource: Resource) -> Json:
+    """The schema of a resource's answer."""
+    return closed({name: _field(resource, name) for name in resource.answer})
+
+
+def _field(resource: Resource, name: str) -> Json:
+    if name in DATES:
+        return _MAYBE_TEXT if resource.style is Style.LEGACY else {**_MAYBE_TEXT, "format": "date-time"}
+    if name in ("links", "subresource_uris"):
+        return closed(dict.fromkeys(resource.links, _TEXT))
+    if name not in resource.table.c or name == "auth_token":
+        return dict(_COMPUTED[name])
+    column = resource.table.c[name]
+    kind = "boolean" if isinstance(column.type, Boolean) else "string"
+    kind = "integer" if isinstance(column.type, Integer) else kind
+    return {"type": [kind, "null"] if column.nullable else kind}
+
+
+def envelope_schema(style: Style, key: str, item: Json) -> Json:
+    """The schema of a list."""
+    rows: Json = {"type": "array", "items": item}
+    if style is Style.V1:
+        return closed({"meta": closed(_META), key: rows})
+    return closed({**_LEGACY_ENVELOPE, key: rows})
+
+
+def paging_parameters() -> list[Json]:
+    """The parameters that every list takes."""
+    size: Json = {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}
+    return [
+        {"name": "PageSize", "in": "query", "schema": size},
+        {"name": "Page", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 1_000_000}},
+        {"name": "PageToken", "in": "query", "schema": {"type": "string", "pattern": "^P[AB][0-9a-f]{32}$"}},
+    ]
+
+
+def operation(name: str, verb: Verb, path: str, answer: Json | None, *, tag: str = "") -> Json:
+    """An operation that answers with `answer` (a schema; None: with nothing)."""
+    words, verb_id = _WORDS[verb]
+    status = {Verb.CREATE: "201", Verb.DELETE: "204"}.get(verb, "200")
+    good: Json = {"description": f"{words} {name}"}
+    if answer is not None:
+        good["content"] = {"application/json": {"schema": answer}}
+    return {
+        "operationId": f"{verb_id}{name}",
+        "summary": f"{words} {name}",
+        "tags": [tag or name],
+        "parameters": _path_parameters(path),
+        "responses": {status: good, **{code: {"$ref": f"#/components/responses/{code}"} for code in ERRORS}},
+    }
+
+
+def operation_of(resource: Resource, verb: Verb) -> Json:
+    """What the description says of one verb of a resource."""
+    reference: Json = {"$ref": f"#/components/schemas/{resource.name}"}
+    path = resource.list_path if verb in (Verb.CREATE, Verb.LIST) else resource.instance_path
+    answer: Json | None = reference
+    if verb is Verb.LIST:
+        answer = envelope_schema(resource.style, resource.key, reference)
+    if verb is Verb.CREATE and resource.prefix == "SK":
+        properties = described(resource)["properties"]
+        answer = closed({**properties, "secret": _TEXT})
+    told = operation(resource.name, verb, path, None if verb is Verb.DELETE else answer)
+    if verb is Verb.LIST:
+        told["parameters"] += [*map(_in_query, resource.filters), *paging_parameters()]
+    if verb in (Verb.CREATE, Verb.UPDATE):
+        told["requestBody"] = _form(resource.parameters_of(verb), verb)
+    return told
+
+
+def _path_parameters(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": _TEXT} for name in re.findall(r"\{(\w+)\}", path)
+    ]
+
+
+def _in_query(parameter: Parameter) -> Json:
+    return {"name": parameter.name, "in": "query", "schema": dict(parameter.kind.schema())}
+
+
+def _form(parameters: Iterable[Parameter], verb: Verb) -> Json:
+    listed = list(parameters)
+    schema: Json = {
+        "type": "object",
+        "properties": {each.name: dict(each.kind.schema()) for each in listed},
+        "additionalProperties": False,
+    }
+    required = [each.name for each in listed if each.required and verb is Verb.CREATE]
+    if required:
+        schema["required"] = required
+    return {"required": bool(required), "content": {FORM: {"schema": schema}}}
+
+
+def document(endpoints: Iterable[Endpoint], resources: Iterable[Resource]) -> Json:
+    """The whole description, OpenAPI 3.1."""
+    paths: dict[str, Json] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = endpoint.operation
+    problem: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "byoc-proxy",
+            "version": __version__,
+            "description": "Trunks, domains, lists and policies, by the names of Twilio's REST API.",
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"accountSid_authToken": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"accountSid_authToken": {"type": "http", "scheme": "basic"}},
+            "schemas": {"Error": _ERROR, **{each.name: described(each) for each in resources}},
+            "responses": {code: {"description": text, "content": problem} for code, text in ERRORS.items()},
+        },
+    }
