@@ -11,14 +11,14 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.provision.following import heard
-from byoc_proxy.provision.seating import Seating, move, places_of, reconsider, seat, sids_of
+from byoc_proxy.provision.seating import Seating, move, places_of, reconsider, rows_beside, seat, sids_of
 from byoc_proxy.provision.write import Write
 from byoc_proxy.storage.database import LOCK_WAIT
 from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.storage.revisions import Place, add_revision, current, touched_since
 from byoc_proxy.storage.rows import RowReader
 from byoc_proxy.storage.unlock import prove
-from byoc_proxy.trunk.changes import SECTIONS, Change, differences
+from byoc_proxy.trunk.changes import SECTIONS, Change, changes_in_words, differences, fields_that_differ
 from byoc_proxy.trunk.directory import Directories, DirectoryProblems
 from byoc_proxy.trunk.findings import Finding
 
@@ -111,42 +111,42 @@ class Provisioning:
         `DirectoryProblems`, and nothing has changed, when it does not go with the rows of the database.
         """
         async with self._in_turn():
-            before = self._seating
-            self._refuse_taken_sids(declared, before)
-            if declared.installation == self.declared.installation:
-                changes = differences(self.declared, declared)
-                after = reconsider(Seating(before.directory.changed(changes), before.left_out, before.reasons))
-            else:
-                after = self._resettled(declared, before)
+            self._refuse_taken_sids(declared)
+            changes = differences(self.declared, declared)
+            place = fields_that_differ(self.declared.installation, declared.installation)
+            before, after = await self._resettled(declared) if place else self._changed_by(changes)
             self.declared, self._declared_sids = declared, sids_of(declared)
-            self._tell(before, after)
-            self._seating = after
-            return self.directories.replace(after.directory)
+            self._enforce(after, self._seen)
+            lines = changes_in_words(before.directory.section, changes)
+            return [f"installation changed: {place}", *lines] if place else lines
 
-    def _refuse_taken_sids(self, declared: Resources, before: Seating) -> None:
-        rows = places_of(before.directory.resources) - places_of(self.declared)
-        rows |= before.left_out.keys()
-        known = sids_of(self.declared)
-        taken = {sid for _, sid in rows} - known
-        clashes = [place for place in places_of(declared) if place.sid in taken]
-        if clashes:
-            text = "is the SID of a row in the database; pin another one with `sid`"
-            raise DirectoryProblems([Finding((*place, "sid"), f"{place.sid} {text}") for place in clashes])
-
-    def _resettled(self, declared: Resources, before: Seating) -> Seating:
-        """Under another installation (regions, base domain) everything is judged again, and all of it must fit."""
-        ours = places_of(self.declared)
-        rows = [
-            Change(section, row.sid, row)
-            for section in SECTIONS
-            for row in getattr(before.directory.resources, section)
-            if (section, row.sid) not in ours
+    def _refuse_taken_sids(self, declared: Resources) -> None:
+        sections = [self._seating.directory.section(section) for section in SECTIONS]
+        left_out = {sid for _, sid in self._seating.left_out}
+        found = [
+            Finding((*place, "sid"), f"{place.sid} is the SID of a row in the database; pin another one with `sid`")
+            for place in places_of(declared)
+            if place.sid not in self._declared_sids
+            if place.sid in left_out or any(place.sid in section for section in sections)
         ]
-        after = seat(declared, [*rows, *(Change(*place, row) for place, row in before.left_out.items())])
-        new = {place: text for place, text in after.reasons.items() if place not in before.left_out}
+        if found:
+            raise DirectoryProblems(found)
+
+    def _changed_by(self, changes: list[Change]) -> tuple[Seating, Seating]:
+        before = self._seating
+        return before, reconsider(Seating(before.directory.changed(changes), before.left_out, before.reasons))
+
+    async def _resettled(self, declared: Resources) -> tuple[Seating, Seating]:
+        """Under another installation (regions, base domain) everything is judged again, and all of it must fit."""
+        while True:
+            before = self._seating
+            after = await asyncio.to_thread(seat, declared, rows_beside(self.declared, before))
+            if before is self._seating:  # else others have committed something meanwhile
+                break
+        new = {place: text for place, text in after.reasons.items() if place not in before.reasons}
         if new:
             raise DirectoryProblems([Finding(place, text) for place, text in new.items()])
-        return after
+        return before, after
 
     async def follow(self) -> None:
         """Take in what other nodes and processes commit, until cancelled."""

@@ -74,7 +74,8 @@ def move(before: Seating, changes: Iterable[Change], declared: Resources) -> Sea
             arriving = {place: change.row for place, change in pending.items() if change.row is not None}
             culprits = _culprits(error.problems, arriving)
             if not culprits:
-                return seat(declared, _everything(before, pending, declared))
+                standing = {Place(change.section, change.sid): change for change in rows_beside(declared, before)}
+                return seat(declared, [*{**standing, **pending}.values()])
             for place, text in culprits.items():
                 left_out[place], reasons[place] = arriving[place], text
                 pending[place] = Change(*place, None)
@@ -100,6 +101,18 @@ def reconsider(seating: Seating) -> Seating:
     return seating
 
 
+def rows_beside(declared: Resources, seating: Seating) -> list[Change]:
+    """All rows of the database, those that were left out included."""
+    ours = places_of(declared)
+    standing = [
+        Change(section, sid, row)
+        for section in SECTIONS
+        for sid, row in seating.directory.section(section).items()
+        if (section, sid) not in ours
+    ]
+    return [*standing, *_changes(seating.left_out)]
+
+
 def places_of(rows: Resources) -> frozenset[Place]:
     """The place of each row."""
     return frozenset(Place(section, row.sid) for section in SECTIONS for row in getattr(rows, section))
@@ -123,20 +136,6 @@ def _rows(changes: Iterable[Change]) -> Iterator[tuple[Place, Row]]:
 
 def _changes(rows: Rows) -> list[Change]:
     return [Change(*place, row) for place, row in rows.items()]
-
-
-def _everything(before: Seating, pending: Mapping[Place, Change], declared: Resources) -> list[Change]:
-    """All rows of the database after the changes, those that were left out included."""
-    ours = places_of(declared)
-    resources = before.directory.resources
-    rows = {
-        place: Change(*place, row)
-        for section in SECTIONS
-        for row in getattr(resources, section)
-        if (place := Place(section, row.sid)) not in ours
-    }
-    left_out = {place: Change(*place, row) for place, row in before.left_out.items()}
-    return [*{**left_out, **rows, **pending}.values()]
 
 
 def _culprits(problems: Iterable[Finding], rows: Mapping[Place, object]) -> dict[Place, str]:
