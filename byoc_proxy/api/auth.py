@@ -7,8 +7,9 @@ unknown SID from a wrong token.
 from __future__ import annotations
 
 import binascii
-import hmac
+import re
 from base64 import b64decode
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import select
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from byoc_proxy.provision.provisioning import Provisioning
     from byoc_proxy.trunk.model import Account
 
+_KEY_SID: Final = re.compile("SK[0-9a-f]{32}")
 _NOBODY: Final = hashed_secret("")  # what a wrong name is compared with
 
 
@@ -35,14 +37,14 @@ class Principal(NamedTuple):
 async def principal_of(authorization: str | None, provisioning: Provisioning) -> Principal:
     """The account behind an `Authorization` header. `ApiError` 401; 403 when the account may not act."""
     name, secret = _basic(authorization)
-    key_sid = name if name.startswith("SK") else None
-    expected, account_sid = _NOBODY, ""
+    key_sid = name if _KEY_SID.fullmatch(name) else None
     if key_sid is not None:
         expected, account_sid = await _key(key_sid, provisioning)
-    account = provisioning.directories.current.accounts.get(account_sid or name)
-    if account is not None and key_sid is None:
-        expected = hashed_secret(account.auth_token)
-    matches = hmac.compare_digest(hashed_secret(secret), expected)
+        account = provisioning.directories.current.accounts.get(account_sid)
+    else:
+        account = provisioning.directories.current.accounts.get(name)
+        expected = hashed_secret(account.auth_token if account is not None else "")
+    matches = compare_digest(hashed_secret(secret), expected)
     if not matches or account is None or not secret:
         raise unauthorized("invalid username")
     if account.status != "active":

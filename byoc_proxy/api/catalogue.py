@@ -41,6 +41,11 @@ TRUNK_SID: Final = 21300
 _OWNED_DATES: Final = ("date_created", "date_updated")
 _URLS: Final = ("voice_url", "voice_method", "voice_fallback_url", "voice_fallback_method")
 
+
+def _name_of_list(longest: int, code: int) -> Parameter:
+    return Parameter("FriendlyName", Words(longest), "friendly_name", required=True, always=True, code=code)
+
+
 ACCOUNTS: Final = Resource(
     "Account",
     "AC",
@@ -196,7 +201,7 @@ IP_ACCESS_CONTROL_LISTS: Final = Resource(
     Style.LEGACY,
     f"{ACCOUNT_PATH}/SIP/IpAccessControlLists",
     "ip_access_control_lists",
-    (text("FriendlyName", "friendly_name", 255, code=ACCESS_CONTROL_LIST, required=True),),
+    (_name_of_list(255, ACCESS_CONTROL_LIST),),
     ("sid", "account_sid", "friendly_name", *_OWNED_DATES, "subresource_uris", "uri"),
     section="ip_access_control_lists",
     links={"ip_addresses": "IpAddresses"},
@@ -214,7 +219,7 @@ IP_ADDRESSES: Final = Resource(
     f"{ACCOUNT_PATH}/SIP/IpAccessControlLists/{{ip_access_control_list_sid}}/IpAddresses",
     "ip_addresses",
     (
-        text("FriendlyName", "friendly_name", 255, code=IP_ADDRESS, required=True),
+        Parameter("FriendlyName", Words(255), "friendly_name", required=True, code=IP_ADDRESS),
         Parameter("IpAddress", Address(), "ip_address", required=True, code=IP_ADDRESS),
         Parameter("CidrPrefixLength", Whole(0, 128), "cidr_prefix_length", code=IP_ADDRESS),
     ),
@@ -228,6 +233,7 @@ IP_ADDRESSES: Final = Resource(
     section_column="ip_access_control_list_sid",
     limit=Limit(100, 21237, "ip_addresses"),
     code=IP_ADDRESS,
+    duplicate=(ACCESS_CONTROL_LIST, "It is in this list already"),
     ways=Ways(prepare=ways.ip_address),
 )
 
@@ -238,7 +244,7 @@ CREDENTIAL_LISTS: Final = Resource(
     Style.LEGACY,
     f"{ACCOUNT_PATH}/SIP/CredentialLists",
     "credential_lists",
-    (text("FriendlyName", "friendly_name", 64, code=CREDENTIAL_LIST, required=True),),
+    (_name_of_list(64, CREDENTIAL_LIST),),
     ("account_sid", *_OWNED_DATES, "friendly_name", "sid", "subresource_uris", "uri"),
     section="credential_lists",
     links={"credentials": "Credentials"},
@@ -295,7 +301,7 @@ SOURCE_IP_MAPPINGS: Final = Resource(
     "source_ip_mappings",
     (
         Parameter("IpRecordSid", Sid("IL"), "ip_record_sid", required=True, update=False, code=INVALID_SID),
-        Parameter("SipDomainSid", Sid("SD"), "sip_domain_sid", required=True, code=INVALID_SID),
+        Parameter("SipDomainSid", Sid("SD"), "sip_domain_sid", required=True, always=True, code=INVALID_SID),
     ),
     ("sid", "ip_record_sid", "sip_domain_sid", *_OWNED_DATES, "url"),
     section="domains",

@@ -57,14 +57,14 @@ def read(pairs: Pairs, parameters: Sequence[Parameter], verb: Verb) -> Row:
     values: Row = {}
     for name, parameter in known.items():
         text = sent.get(name)
-        if not text and parameter.required and (verb is Verb.CREATE or text is not None):
+        if not text and (parameter.needed(verb) or (parameter.required and text is not None)):
             faults.append(Fault(name, parameter.code, f"{name} is missing"))
         elif text:
             try:
                 values[parameter.column] = parameter.kind.read(text)
             except ValueError as error:
                 faults.append(Fault(name, parameter.code, f"{name} {error}"))
-        elif text is not None or verb is Verb.CREATE:
+        elif verb is Verb.CREATE or (text is not None and verb is not Verb.LIST):
             values[parameter.column] = parameter.default
     if faults:
         raise bad_request(faults)

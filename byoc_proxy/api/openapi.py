@@ -171,7 +171,7 @@ def _form(parameters: Iterable[Parameter], verb: Verb) -> Json:
         "properties": {each.name: dict(each.kind.schema()) for each in listed},
         "additionalProperties": False,
     }
-    required = [each.name for each in listed if each.required and verb is Verb.CREATE]
+    required = [each.name for each in listed if each.needed(verb)]
     if required:
         schema["required"] = required
     return {"required": bool(required), "content": {FORM: {"schema": schema}}}

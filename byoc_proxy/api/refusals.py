@@ -44,7 +44,7 @@ def refused(problems: Sequence[Finding], resource: Resource) -> ApiError:
 def _status_and_code(finding: Finding, resource: Resource) -> tuple[int, int]:
     if finding.rule is Rule.IN_USE:
         return resource.in_use
-    if finding.rule is Rule.DUPLICATE_NAME:
+    if finding.rule in (Rule.DUPLICATE_NAME, Rule.DUPLICATE_ENTRY):
         return 400, resource.duplicate[0]
     if finding.rule in _REFERENCES:
         codes = {parameter.column: parameter.code for parameter in resource.parameters}

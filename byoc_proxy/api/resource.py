@@ -53,7 +53,8 @@ class Parameter:
     """What a request may say.
 
     `column` is where it goes; when that is none of the table's, a hook takes it. `default` is what an absent
-    parameter of a create stands for, and an empty one of an update. `code`: of a wrong value.
+    parameter of a create stands for, and an empty one of an update. `required`: by a create, `always` by an
+    update too. `code`: of a wrong value.
     """
 
     name: str
@@ -61,14 +62,19 @@ class Parameter:
     column: str
     default: Any = None
     required: bool = False
+    always: bool = False
     create: bool = True
     update: bool = True
     code: int = INVALID_PARAMETER
 
+    def needed(self, verb: Verb) -> bool:
+        """Whether a request must have it."""
+        return self.required and (verb is Verb.CREATE or self.always)
 
-def text(name: str, column: str, longest: int, code: int = FRIENDLY_NAME, required: bool = False) -> Parameter:
+
+def text(name: str, column: str, longest: int, code: int = FRIENDLY_NAME) -> Parameter:
     """Free text; without one it is empty."""
-    return Parameter(name, Words(longest), column, "", code=code, required=required)
+    return Parameter(name, Words(longest), column, "", code=code)
 
 
 def url_and_method(name: str, column: str, code: int = INVALID_PARAMETER) -> tuple[Parameter, Parameter]:

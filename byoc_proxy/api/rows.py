@@ -87,7 +87,8 @@ class Rows:
             query = select(resource.table).where(*conditions, near).order_by(order).limit(count)
             rows = [dict(row) for row in (await self._connection.execute(query)).mappings()][::-1]
         first = [row for row in declared if row["id"] < before]
-        return [*first[len(first) - (count - len(rows)) :], *rows] if len(rows) < count else rows
+        missing = min(count - len(rows), len(first))
+        return [*first[len(first) - missing :], *rows]
 
 
 def _holds(row: Row, where: Where) -> bool:

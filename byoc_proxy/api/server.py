@@ -6,16 +6,17 @@ those of the catalogue are made by `api.endpoints`, others (calls, alerts, netwo
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 
 from byoc_proxy.api.auth import principal_of
 from byoc_proxy.api.errors import INTERNAL, INVALID_PARAMETER, METHOD_NOT_ALLOWED, ApiError, not_found, unauthorized
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 LARGEST_FORM: Final = 64 * 1024  # bytes
 JSON: Final = "application/json"
+_SID: Final = re.compile("[A-Z]{2}[0-9a-fA-F]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,8 @@ class Api:
         ]
         routes += [Route(page.path, _shown(page), methods=["GET"]) for page in pages]
         handlers: Mapping[Any, Any] = {ApiError: _told, HTTPException: _told_by_router}
-        self._app: ASGIApp = Starlette(routes=routes, exception_handlers=handlers)
-        self._app.router.redirect_slashes = False
+        # No Starlette application: it answers a bug in plain text before anybody else can.
+        self._app: ASGIApp = ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers)
 
     async def __call__(self, connection: Connection, receive: Receive, send: Send) -> None:
         """ASGI 3. A bug answers one request with 500 and is logged once; it ends nothing else."""
@@ -118,7 +120,7 @@ class Api:
             await send(message)
 
         try:
-            await self._app(connection, receive, labelled)
+            await self._app({**connection, "app": self}, receive, labelled)
         except ClientDisconnect:
             return
         except Exception:
@@ -138,7 +140,7 @@ class Api:
     async def _serve(self, served: Mapping[str, Endpoint], request: Request) -> Response:
         endpoint = served["GET" if request.method == "HEAD" else request.method]
         scope = await self._scope(endpoint, request)
-        names: Row = {name: _sid(text) for name, text in request.path_params.items()}
+        names: Row = {name: _sid(text, request) for name, text in request.path_params.items()}
         parameters = pairs_of(request.url.query)
         if endpoint.method == "POST":
             parameters += form_of(await _body(request), request.headers.get("content-type", ""))
@@ -155,8 +157,8 @@ class Api:
         directory = self._provisioning.directories.current
         account = principal.account
         named = request.path_params.get("account_sid")
-        if named is not None and _sid(named) != account.sid:
-            found = directory.accounts.get(_sid(named))
+        if named is not None and _sid(named, request) != account.sid:
+            found = directory.accounts.get(_sid(named, request))
             if found is None or found.parent_sid != account.sid:
                 raise not_found(request.url.path)
             account = found
@@ -164,8 +166,10 @@ class Api:
         return Scope(principal.account, account, directory, base, principal.key_sid)
 
 
-def _sid(text: str) -> str:
-    """SIDs are found in any case of their hex digits."""
+def _sid(text: str, request: Request) -> str:
+    """SIDs are found in any case of their hex digits; what is none names nothing, here or in a database."""
+    if not _SID.fullmatch(text):
+        raise not_found(request.url.path)
     return text[:2] + text[2:].lower()
 
 

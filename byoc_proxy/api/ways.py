@@ -35,6 +35,8 @@ DEFAULT_LENGTH: Final = {4: 32, 6: 128}
 async def account(write: Write, scope: Scope, values: Row, before: Row | None) -> Row:
     """A sub-account of the one that asks, with a token; or its new name or status."""
     if before is not None:
+        if before["sid"] == scope.principal.sid and values.get("status", before["status"]) != before["status"]:
+            raise ApiError(403, 20006, "An account does not change its own status; ask with its parent's token")
         if before["status"] == "closed" and values.get("status", "closed") != "closed":
             raise bad_request([Fault("Status", INVALID_PARAMETER, "A closed account is never opened again")])
         return values
@@ -65,10 +67,9 @@ async def key(write: Write, _: Scope, values: Row, before: Row | None) -> Row:
 
 
 async def domain(_: Write, __: Scope, values: Row, ___: Row | None) -> Row:
-    """Names of hosts have no case."""
-    if "domain_name" in values:
-        return {**values, "domain_name": values["domain_name"].lower().rstrip(".")}
-    return values
+    """Names of hosts have no case. What is not ASCII stays, to be refused: some of it grows in lower case."""
+    name = values.get("domain_name", "")
+    return {**values, "domain_name": name.lower().rstrip(".")} if name.isascii() and name else values
 
 
 def domain_facts(row: Row, directory: Directory) -> Mapping[str, object]:
@@ -143,6 +144,8 @@ async def ip_address(_: Write, __: Scope, values: Row, before: Row | None) -> Ro
 
 async def credential(write: Write, _: Scope, values: Row, before: Row | None) -> Row:
     """A password is hashed and forgotten."""
+    if "password" not in values:
+        return values
     password = values.pop("password")
     username = before["username"] if before is not None else values["username"]
     ha1 = Ha1.of(username, write.directory.installation.realm, password)

@@ -111,7 +111,13 @@ connection_policies: Final = _resource("connection_policies", _text("friendly_na
 
 targets: Final = _resource(
     "targets",
-    _sid("connection_policy_sid", nullable=False, index=True),
+    Column(
+        "connection_policy_sid",
+        _Sid,
+        ForeignKey("connection_policies.sid", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
     _text("friendly_name", 255),
     Column("target", Text, nullable=False),
     Column("priority", Integer, nullable=False, server_default="10"),

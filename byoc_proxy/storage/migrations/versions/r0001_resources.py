@@ -101,7 +101,7 @@ def _trunks() -> None:
     _resource("connection_policies", _text("friendly_name", 255))
     _resource(
         "targets",
-        _sid("connection_policy_sid", nullable=False, index=True),
+        _inside("connection_policy_sid", "connection_policies", index=True),
         _text("friendly_name", 255),
         sa.Column("target", sa.Text, nullable=False),
         _whole("priority", "10"),

@@ -1,0 +1,1 @@
+"""The REST API, request by request, on SQLite and on PostgreSQL."""
