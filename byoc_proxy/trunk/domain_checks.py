@@ -25,19 +25,21 @@ def higher_name(domain_name: str) -> str:
 
 
 def check_name(domain: SipDomain, rows: Rows, path: Path) -> Iterator[Finding]:
-    """A domain's name: its form first, then who else has it and what is above it."""
+    """A domain's name: its form first, then who else has it (in any case) and what is above it."""
     base, regions = rows.installation.base_domain, rows.installation.regions
-    name = domain.domain_name.removesuffix(f".{base}")
-    if name == domain.domain_name:
+    full_name = domain.domain_name.lower()
+    name = full_name.removesuffix(f".{base}")
+    if name == full_name:
         yield Finding(path, f"{name!r} must end in .{base}; write example.{base}", Rule.NAME_SUFFIX)
         return
     labels = name.split(".")
-    if not all(map(_LABEL.fullmatch, labels)) or len(domain.domain_name) > LONGEST_NAME:
-        yield Finding(path, f"{name!r} may hold lower-case letters, digits and dashes only", Rule.NAME_FORM)
+    holder = rows.names.get(full_name)
+    if holder is not None and holder.sid != domain.sid:
+        yield Finding(path, f"{full_name} already exists; domain names are unique", Rule.DUPLICATE_NAME)
+    elif domain.domain_name != full_name or len(full_name) > LONGEST_NAME or not all(map(_LABEL.fullmatch, labels)):
+        text = f"{domain.domain_name!r} may hold lower-case letters, digits and dashes only"
+        yield Finding(path, text, Rule.NAME_FORM)
         return
-    if rows.names[domain.domain_name].sid != domain.sid:
-        text = f"{domain.domain_name} already exists; domain names are unique"
-        yield Finding(path, text, Rule.DUPLICATE_NAME)
     if labels[-1] in regions:
         text = f"{labels[-1]!r} is the name of a region, so localized names would be ambiguous"
         yield Finding(path, text, Rule.NAME_FORM)
