@@ -1,5 +1,7 @@
+import pytest
+
 from byoc_proxy.trunk.model import stable_sid
-from byoc_proxy.trunk.regions import DEFAULT_REGIONS, localized_names, region_order
+from byoc_proxy.trunk.regions import DEFAULT_REGIONS, localized_names, region_order, without_region
 from tests.trunk.records import account, credentials
 
 
@@ -47,3 +49,24 @@ def test_a_localized_name_may_have_the_region_before_the_base_or_inside_it_as_th
         "acme.sip.de1.example.test",
     ]
     assert list(localized_names("acme.voice.test", "voice.test", "de1")) == ["acme.de1.voice.test"]
+
+
+@pytest.mark.parametrize("base", ["sip.example.test", "voice.test", "sip.sip.test", "sip.us1.example.test"])
+@pytest.mark.parametrize("name", ["acme", "a.b", "sip", "a.sip", "sip.a", "example", "us1-x", "a.sip.us1x"])
+def test_a_localized_name_leads_back_to_its_domain_and_region(base: str, name: str) -> None:
+    for region in DEFAULT_REGIONS:
+        for host in localized_names(f"{name}.{base}", base, region):
+            assert without_region(host, base, DEFAULT_REGIONS) == (f"{name}.{base}", region)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "acme", "sip.example.test", "us1.sip.example.test", "sip.us1.example.test", "acme.us1.example.test"],
+)
+def test_a_host_that_is_no_localized_name_leads_nowhere(host: str) -> None:
+    assert without_region(host, "sip.example.test", DEFAULT_REGIONS) is None
+
+
+def test_a_name_outside_of_the_base_domain_is_no_localized_name() -> None:
+    for host in ("acme.us1.sip.example.test.evil", "acme.sip.us1.notexample.test", "acme.us1.xsip.example.test"):
+        assert without_region(host, "sip.example.test", DEFAULT_REGIONS) is None
