@@ -8,24 +8,22 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from byoc_proxy.trunk.model import Resources
+from byoc_proxy.trunk.model import (
+    Account,
+    ByocTrunk,
+    ConnectionPolicy,
+    CredentialList,
+    IpAccessControlList,
+    Resources,
+    SipDomain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from _typeshed import DataclassInstance
 
-    from byoc_proxy.trunk.model import (
-        Account,
-        ByocTrunk,
-        ConnectionPolicy,
-        CredentialList,
-        IpAccessControlList,
-        SipDomain,
-    )
-
-    Row = Account | ByocTrunk | SipDomain | IpAccessControlList | CredentialList | ConnectionPolicy
-
+Row = Account | ByocTrunk | SipDomain | IpAccessControlList | CredentialList | ConnectionPolicy
 SECTIONS: Final = tuple(section.name for section in fields(Resources) if section.name != "installation")
 
 
