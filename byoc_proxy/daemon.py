@@ -8,10 +8,9 @@ import random
 import secrets
 import signal
 import socket
-import time
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from byoc_proxy.api.application import application
 from byoc_proxy.api.listening import bound, served
@@ -22,24 +21,21 @@ from byoc_proxy.health import health_served
 from byoc_proxy.net.dns import Resolver
 from byoc_proxy.observe.log import configured
 from byoc_proxy.provision.opening import provisioned
+from byoc_proxy.recording import recording
 from byoc_proxy.reloading import Reloading
 from byoc_proxy.sip.addresses import is_numeric, is_private
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.sip.uri import SipUri, bracketed
-from byoc_proxy.storage.store import CallStore, NoStore, RecordFile
 from byoc_proxy.webhook.transport import AiohttpTransport
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.config.settings import Api, Settings
     from byoc_proxy.health import Page
     from byoc_proxy.net.whereabouts import Resolver as CallResolver
     from byoc_proxy.provision.provisioning import Provisioning
-
-PULSE: Final = 5.0  # seconds: to within so much it is known how long an interrupted call lasted
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -61,7 +57,6 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     async with AsyncExitStack() as open_for_good:
-        records = open_for_good.enter_context(_records(settings.records, log))
         http = await open_for_good.enter_async_context(AiohttpTransport())
         resolver = Resolver(
             settings.dns.nameservers,
@@ -72,8 +67,10 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
         )
         provisioning = await open_for_good.enter_async_context(_provisioning(loaded, environ, log))
         directories = provisioning.directories if provisioning is not None else None
-        node = Node(loaded, World(http, resolver, records, log), directories)
-        reloading = Reloading(node, provisioning, settings, load_again, records.reopen)
+        database = provisioning.database if provisioning is not None else None
+        records = await open_for_good.enter_async_context(recording(settings, database, log))
+        node = Node(loaded, World(http, resolver, records.calls, log, alerts=records.alerts), directories)
+        reloading = Reloading(node, provisioning, settings, load_again, records.calls.reopen)
         try:
             node.listeners.open(loaded)
             node.start()
@@ -139,45 +136,6 @@ async def _alongside(*chores: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         finally:
             for task in tasks:
                 task.cancel()
-
-
-@contextmanager
-def _records(path: Path | None, log: Any) -> Iterator[CallStore]:
-    """The place for records, with those of the calls that a crash interrupted. `OSError` says what is wrong."""
-    if path is None:
-        yield NoStore()
-        return
-    try:
-        records = RecordFile(path)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot keep records in {path}: {error.strerror}") from error
-    with closing(records), _pulse(records):
-        try:
-            interrupted = records.recover()
-        except OSError as error:
-            log.error("calls.not_recovered", cause=str(error), text="the next start tries again")
-        else:
-            if interrupted:
-                log.warning("calls.interrupted", calls=len(interrupted), text="up when the last process ended")
-        yield records
-
-
-@contextmanager
-def _pulse(records: CallStore) -> Iterator[None]:
-    """Say that the process lives, as long as it does."""
-    loop = asyncio.get_running_loop()
-    due: asyncio.TimerHandle
-
-    def beat() -> None:
-        nonlocal due
-        records.alive(time.time())
-        due = loop.call_later(PULSE, beat)
-
-    beat()
-    try:
-        yield
-    finally:
-        due.cancel()
 
 
 def calm_collector() -> None:

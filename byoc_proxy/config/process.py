@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from byoc_proxy.config.explain import Problem
     from byoc_proxy.config.schema import (
+        DatabaseSection,
         InstallationSection,
         LimitsSection,
         ListenerSection,
@@ -90,7 +91,7 @@ def installation_warnings(place: Installation) -> Iterator[Problem]:
 def read_settings(section: ProcessSection) -> Settings:
     """The section as frozen settings."""
     secret = section.digest_secret
-    health, api, database = section.health, section.api, section.database
+    health, api = section.health, section.api
     return Settings(
         listeners=tuple(map(_listener, section.listeners)),
         tls_client=_tls_client(section.tls_client),
@@ -101,9 +102,13 @@ def read_settings(section: ProcessSection) -> Settings:
         health=Health(health.bind.host, health.bind.port or 0) if health is not None else None,
         api=Api(api.bind.host, api.bind.port or 0, api.limits.model_dump()) if api is not None else None,
         records=section.records,
-        database=DatabasePlace(database.url, database.key_file) if database is not None else None,
+        database=_database(section.database) if section.database is not None else None,
         digest_secret=secret.get_secret_value().encode() if secret is not None else None,
     )
+
+
+def _database(section: DatabaseSection) -> DatabasePlace:
+    return DatabasePlace(section.url, section.key_file, section.keep_calls, section.keep_alerts)
 
 
 def settings_problems(settings: Settings) -> Iterator[Problem]:

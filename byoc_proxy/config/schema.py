@@ -212,6 +212,8 @@ class HealthSection(Section):
 class DatabaseSection(Section):
     url: Annotated[DatabaseUrl, Field(validate_default=True)] = "sqlite:///byoc-proxy.db"
     key_file: FileName | None = None
+    keep_calls: Annotated[Count, Field(ge=1, le=36500)] = 90
+    keep_alerts: Annotated[Count, Field(ge=1, le=36500)] = 30
 
 
 class ResourceLimitsSection(Section):

@@ -102,10 +102,14 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class DatabasePlace:
-    """`url` as `storage.database` takes it, a file's name absolute. `key_file` None: beside the file."""
+    """`url` as `storage.database` takes it, a file's name absolute. `key_file` None: beside the file. Calls and
+    alerts are kept for so many days.
+    """
 
     url: str = field(repr=False)  # may hold a password
     key_file: Path | None = None
+    keep_calls: int = 90
+    keep_alerts: int = 30
 
 
 @dataclass(frozen=True, slots=True)

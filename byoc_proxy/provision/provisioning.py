@@ -41,7 +41,7 @@ class Provisioning:
     """Resources of the database and of the configuration file as one snapshot, `directories.current`."""
 
     def __init__(self, database: Database, vault: Vault, declared: Resources, wall: Callable[[], float], log: Any):
-        self._database = database
+        self.database = database
         self._wall = wall
         self._log = log
         self._turn = asyncio.Lock()  # writers of this process queue here, in order, and so does a reload
@@ -73,7 +73,7 @@ class Provisioning:
 
     def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
         """A transaction for plain reads, all of one moment. `StoreUnavailable`."""
-        return self._database.reading()
+        return self.database.reading()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Write]:
@@ -82,7 +82,7 @@ class Provisioning:
         `DirectoryProblems` when the touched rows do not fit, `StoreUnavailable` when the database cannot be had.
         """
         async with self._in_turn():
-            async with self._database.writing() as connection:
+            async with self.database.writing() as connection:
                 await self._catch_up(connection)
                 seen, before = self._seen, self._seating
                 now, seal = int(self._wall()), self.vault.seal
@@ -150,7 +150,7 @@ class Provisioning:
 
     async def follow(self) -> None:
         """Take in what other nodes and processes commit, until cancelled."""
-        async with aclosing(heard(self._database, self._log)) as news:
+        async with aclosing(heard(self.database, self._log)) as news:
             async for _ in news:
                 try:
                     await self._look()
@@ -172,7 +172,7 @@ class Provisioning:
             async with asyncio.timeout(2 * LOCK_WAIT):
                 await self._turn.acquire()
         except TimeoutError as error:
-            raise StoreUnavailable(f"{self._database.name}: too many writers wait; nothing was changed") from error
+            raise StoreUnavailable(f"{self.database.name}: too many writers wait; nothing was changed") from error
         try:
             yield
         finally:
@@ -181,7 +181,7 @@ class Provisioning:
     async def _catch_up(self, connection: AsyncConnection) -> None:
         if not await self._catch_up_by_rows(connection):
             text = "this node is far behind the others and is reading everything again; nothing was changed"
-            raise StoreUnavailable(f"{self._database.name}: {text}")
+            raise StoreUnavailable(f"{self.database.name}: {text}")
 
     async def _catch_up_by_rows(self, connection: AsyncConnection) -> bool:
         """Take in the revisions that the connection sees and the snapshot does not have; False: too many."""
