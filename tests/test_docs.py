@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from byoc_proxy.config import schema
+from byoc_proxy.config import schema, services_schema
 from byoc_proxy.config.load import load
 from byoc_proxy.trunk.verdicts import VERDICTS
 
@@ -64,7 +64,11 @@ def test_the_configuration_of_the_readme_loads_without_a_warning(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "section",
-    [model for model in vars(schema).values() if isinstance(model, type) and issubclass(model, BaseModel)],
+    [
+        model
+        for model in {**vars(schema), **vars(services_schema)}.values()
+        if isinstance(model, type) and issubclass(model, BaseModel)
+    ],
 )
 def test_every_key_of_the_configuration_is_explained(section: type[BaseModel]) -> None:
     text = page("docs/configuration.md")

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from byoc_proxy.config.explain import Problem
     from byoc_proxy.config.schema import (
-        DatabaseSection,
         InstallationSection,
         LimitsSection,
         ListenerSection,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
         RegionSection,
         TlsClientSection,
     )
+    from byoc_proxy.config.services_schema import DatabaseSection
     from byoc_proxy.sip.locate import Transport
 
 _ANY_ADDRESS = ("0.0.0.0", "::")

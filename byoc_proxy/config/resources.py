@@ -24,10 +24,10 @@ from byoc_proxy.config.schema import (
     Entry,
     HealthRulesSection,
     PolicyEntry,
-    Section,
     TargetTlsSection,
     TrunkEntry,
 )
+from byoc_proxy.config.section import Section
 from byoc_proxy.sip.digest import Ha1
 from byoc_proxy.sip.digest_client import Credentials
 from byoc_proxy.sip.flow import TlsTerms

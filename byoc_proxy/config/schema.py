@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from byoc_proxy.config.fields import (
     AccessControlListSid,
@@ -24,7 +24,6 @@ from byoc_proxy.config.fields import (
     CountryCode,
     CredentialListSid,
     CredentialSid,
-    DatabaseUrl,
     DialPrefix,
     Digits,
     DomainSid,
@@ -35,7 +34,6 @@ from byoc_proxy.config.fields import (
     HeaderHost,
     HeaderPattern,
     HostName,
-    HostPort,
     LongSecret,
     NameServer,
     NotEmpty,
@@ -57,6 +55,8 @@ from byoc_proxy.config.fields import (
     UserName,
     WebUrl,
 )
+from byoc_proxy.config.section import Limit, Section
+from byoc_proxy.config.services_schema import ApiSection, DatabaseSection, HealthSection
 from byoc_proxy.sip.digest import Algorithm
 from byoc_proxy.sip.terms import LEAST_INTERVAL
 from byoc_proxy.trunk.checks import MOST_PRIORITY, MOST_WEIGHT
@@ -66,19 +66,7 @@ from byoc_proxy.trunk.numbers import Plus
 from byoc_proxy.trunk.relaying import DEFAULT_RELAYED
 
 HttpMethod = Literal["GET", "POST"]
-Limit = Annotated[Count, Field(ge=1)]
 Interval = Annotated[Count, Field(ge=LEAST_INTERVAL, le=86400)]  # RFC 4028 §5
-
-
-class Section(BaseModel):
-    """A mapping whose unknown keys are errors and whose values never appear in one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _nothing_written_is_nothing_set(cls, value: Any) -> Any:
-        return {} if value is None else value
 
 
 class RegionSection(Section):
@@ -203,33 +191,6 @@ class LimitsSection(Section):
     strangers: StrangersSection = StrangersSection()
     drain_grace: Seconds = 30.0
     connections: ConnectionsSection = ConnectionsSection()
-
-
-class HealthSection(Section):
-    bind: BindAddress
-
-
-class DatabaseSection(Section):
-    url: Annotated[DatabaseUrl, Field(validate_default=True)] = "sqlite:///byoc-proxy.db"
-    key_file: FileName | None = None
-    keep_calls: Annotated[Count, Field(ge=1, le=36500)] = 90
-    keep_alerts: Annotated[Count, Field(ge=1, le=36500)] = 30
-
-
-class ResourceLimitsSection(Section):
-    """How many of each an account may have, or a list."""
-
-    domains: Limit = 100
-    ip_access_control_lists: Limit = 1000
-    ip_addresses: Limit = 100
-    credential_lists: Limit = 1000
-    credentials: Limit = 1000
-    connection_policies: Limit = 10_000
-
-
-class ApiSection(Section):
-    bind: BindAddress = HostPort("127.0.0.1", 8080)
-    limits: ResourceLimitsSection = ResourceLimitsSection()
 
 
 class ProcessSection(Section):
