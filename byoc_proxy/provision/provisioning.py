@@ -7,7 +7,8 @@ anything else take in what others have committed. What was acknowledged is durab
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing, asynccontextmanager
+import gc
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.provision.following import heard
@@ -23,7 +24,7 @@ from byoc_proxy.trunk.directory import Directories, DirectoryProblems
 from byoc_proxy.trunk.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -211,15 +212,21 @@ class Provisioning:
 
     async def _read_everything(self) -> None:
         """All rows anew. Building takes seconds in a large installation: in a thread, because calls go on."""
-        async with self.reading() as connection:
-            number = await current(connection)
-            reader = RowReader(connection, self.vault)
-            rows = [
-                Change(section, record.sid, record) for section in SECTIONS for record in await reader.read(section)
-            ]
+        with _collector_paused():
+            async with self.reading() as connection:
+                number = await current(connection)
+                reader = RowReader(connection, self.vault)
+                rows = [
+                    Change(section, record.sid, record)
+                    for section in SECTIONS
+                    for record in await reader.read(section)
+                ]
+            after = await asyncio.to_thread(seat, self.declared, rows)
+            if len(rows) > _MOST_TOUCHED:
+                gc.freeze()  # or the collector would stop everything to look through them once more
         for section, sid, reason in reader.unreadable:
             self._log.error("provision.unreadable", section=section, sid=sid, reason=reason)
-        self._enforce(await asyncio.to_thread(seat, self.declared, rows), number)
+        self._enforce(after, number)
 
     def _enforce(self, after: Seating, number: int) -> None:
         before, self._seating, self._seen = self._seating, after, number
@@ -234,3 +241,15 @@ class Provisioning:
         for place in before.reasons:
             if place not in after.reasons:
                 self._log.info("provision.no_longer_left_out", section=place.section, sid=place.sid)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Rows are no garbage, and the collector would look through them for longer than it takes to read them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -85,7 +85,9 @@ def move(before: Seating, changes: Iterable[Change], declared: Resources) -> Sea
 
 def reconsider(seating: Seating) -> Seating:
     """Take in what was left out and fits by now."""
-    waiting = dict(seating.left_out)
+    standing = seating.directory.section
+    # what stands where a row was left out is the file's
+    waiting = {place: row for place, row in seating.left_out.items() if place.sid not in standing(place.section)}
     while waiting:
         try:
             directory = seating.directory.changed(_changes(waiting))

@@ -78,7 +78,7 @@ class Postgres:
         self.sql(f"DROP DATABASE {database} WITH (FORCE)")
 
     def _is_ready(self) -> bool:
-        command = [f"{self._programs}/pg_isready", "-q", "-h", str(self.directory)]
+        command = [f"{self._programs}/pg_isready", "-q", "-h", str(self.directory), "-U", USER]
         return subprocess.run(command, check=False).returncode == 0
 
 
