@@ -33,20 +33,31 @@ def heard(database: Database, log: Any) -> AsyncGenerator[None]:
 
 
 async def _seen(path: Path, log: Any) -> AsyncGenerator[None]:
-    """`PRAGMA data_version` changes with every commit of another connection, and is read from shared memory."""
+    """`PRAGMA data_version` changes with every commit of another connection, and is read from shared memory.
+
+    Most commits are of calls: only those with a new revision are news.
+    """
     loop = asyncio.get_running_loop()
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as watch:
-        known, due = -1, 0.0
+        version, number, due = -1, -1, 0.0
         while True:
+            before = number
             try:
-                ((version,),) = watch.execute("PRAGMA data_version").fetchall()
+                found = _single(watch, "PRAGMA data_version")
+                if found != version:
+                    number = _single(watch, "SELECT number FROM revision")
+                    version = found
             except sqlite3.OperationalError as error:
                 log.debug("database.not_seen", cause=str(error))  # locked as a whole for a moment
-                version = known
-            if version != known or loop.time() >= due:
-                known, due = version, loop.time() + NET
+            if number != before or loop.time() >= due:
+                due = loop.time() + NET
                 yield
             await asyncio.sleep(LOOK)
+
+
+def _single(watch: sqlite3.Connection, query: str) -> int:
+    ((number,),) = watch.execute(query).fetchall()
+    return int(number)
 
 
 async def _noticed(database: Database, log: Any) -> AsyncGenerator[None]:

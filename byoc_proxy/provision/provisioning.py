@@ -18,7 +18,7 @@ from byoc_proxy.storage.database import LOCK_WAIT
 from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.storage.revisions import Place, add_revision, current, touched_since
 from byoc_proxy.storage.rows import RowReader
-from byoc_proxy.storage.unlock import prove
+from byoc_proxy.storage.unlock import keep_realm, prove
 from byoc_proxy.trunk.changes import SECTIONS, Change, changes_in_words, differences, fields_that_differ
 from byoc_proxy.trunk.directory import Directories, DirectoryProblems
 from byoc_proxy.trunk.findings import Finding
@@ -60,10 +60,11 @@ class Provisioning:
         """Read all rows and put them in force beside what the file declares.
 
         A row that does not go with the file, or cannot be read, is left out with an error in the log.
-        `StoreUnavailable`; `UnusableDatabase` when the key is not the one that the database was made with.
+        `StoreUnavailable`; `UnusableDatabase` when the key or the realm is not that of the database.
         """
         async with database.writing() as connection:
             await prove(connection, vault)
+            await keep_realm(connection, declared.installation.realm)
         provisioning = cls(database, vault, declared, wall, log)
         await provisioning._read_everything()
         return provisioning

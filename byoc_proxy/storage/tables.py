@@ -254,12 +254,14 @@ revision: Final = Table(
     Column("number", BigInteger, nullable=False),
 )
 
-# One row: something that only the right secret key opens, so that a wrong one is noticed before it is used.
-secret_key: Final = Table(
-    "secret_key",
+# One row: something that only the right secret key opens, so that a wrong one is noticed before it is used, and the
+# digest realm that the HA1s of all credentials are for.
+secrets_for: Final = Table(
+    "secrets_for",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("proof", LargeBinary, nullable=False),
+    Column("realm", String(255), nullable=True),
 )
 
 # What each revision touched: the rows that another node reads again to catch up.

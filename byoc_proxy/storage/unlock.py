@@ -1,4 +1,4 @@
-"""Where the secret key of a database comes from, and that it is the right one.
+"""Where the secret key of a database comes from, that it is the right one, and that the digest realm is.
 
 `BYOC_SECRET_KEY` in the environment, else the key file. A database of SQLite's makes itself a key file when it is
 new; PostgreSQL is shared by nodes that must have the same key, so nobody makes one there.
@@ -11,10 +11,10 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from byoc_proxy.storage.errors import UnusableDatabase
-from byoc_proxy.storage.tables import secret_key
+from byoc_proxy.storage.tables import credentials, secrets_for
 from byoc_proxy.storage.vault import Unsealable, Vault
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ async def prove(connection: AsyncConnection, vault: Vault) -> None:
     """Notice a wrong key before it is used; a new database takes any, for good. `UnusableDatabase`."""
     proof = await _proof(connection)
     if proof is None:
-        await connection.execute(insert(secret_key).values(id=1, proof=vault.seal(_PROVEN, _PROOF)))
+        await connection.execute(insert(secrets_for).values(id=1, proof=vault.seal(_PROVEN, _PROOF)))
         return
     try:
         vault.open(proof, _PROOF)
@@ -56,8 +56,24 @@ async def prove(connection: AsyncConnection, vault: Vault) -> None:
         ) from error
 
 
+async def keep_realm(connection: AsyncConnection, realm: str) -> None:
+    """Notice that the realm is not the one that stored HA1s are for: nobody's password would be right any more.
+
+    Without credentials any realm will do. `UnusableDatabase`.
+    """
+    known = (await connection.execute(select(secrets_for.c.realm))).scalar_one_or_none()
+    if known == realm:
+        return
+    if known is not None and (await connection.execute(select(credentials.c.id).limit(1))).first() is not None:
+        raise UnusableDatabase(
+            f"the credentials in the database were made for the digest realm {known!r}, and the configuration has "
+            f"{realm!r}; write `realm: {known}`, or every password must be set anew"
+        )
+    await connection.execute(update(secrets_for).values(realm=realm))
+
+
 async def _proof(connection: AsyncConnection) -> bytes | None:
-    proof: bytes | None = (await connection.execute(select(secret_key.c.proof))).scalar_one_or_none()
+    proof: bytes | None = (await connection.execute(select(secrets_for.c.proof))).scalar_one_or_none()
     return proof
 
 

@@ -214,7 +214,12 @@ def _order() -> None:
         sa.Column("number", sa.BigInteger, nullable=False),
     )
     op.bulk_insert(order, [{"id": 1, "number": 0}])
-    op.create_table("secret_key", sa.Column("id", sa.Integer, primary_key=True), _hidden("proof"))
+    op.create_table(
+        "secrets_for",
+        sa.Column("id", sa.Integer, primary_key=True),
+        _hidden("proof"),
+        sa.Column("realm", sa.String(255), nullable=True),
+    )
     op.create_table(
         "changes",
         _id(),
