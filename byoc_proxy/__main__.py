@@ -8,7 +8,7 @@ from __future__ import annotations
 import typer
 
 from byoc_proxy import __version__
-from byoc_proxy.commands import carriers, node, play, resources, store
+from byoc_proxy.commands import carriers, migration, node, play, resources, store
 
 app = typer.Typer(
     help="Self-hosted BYOC trunking for programmable voice.",
@@ -31,6 +31,7 @@ for command in (
     carriers.networking,
     carriers.dns_zone,
     resources.export,
+    migration.import_twilio,
     play.demo,
     play.sim,
 ):

@@ -56,7 +56,8 @@ FLOORS = {
     "demo": floor(*BELOW_APP, "app"),
     "sim": floor(*BELOW_APP, "app"),
     "targets": floor(),
-    "commands": floor(*BELOW_APP, "publish", "preflight", "targets", "daemon", "demo", "sim"),
+    "migrate": floor("config", "sip", "trunk"),
+    "commands": floor(*BELOW_APP, "publish", "migrate", "preflight", "targets", "daemon", "demo", "sim"),
     "__main__": floor("commands"),
 }
 

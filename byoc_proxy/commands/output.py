@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from byoc_proxy.commands.common import failed
+from byoc_proxy.config.yaml_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,4 +54,4 @@ def list_variables(variables: Mapping[str, str], meaning: str) -> None:
         return
     typer.echo(f"byoc-proxy: {meaning}", err=True)
     for name, what in variables.items():
-        typer.echo(f"  {name}: {what}", err=True)
+        typer.echo(f"  {name}: {printable(what)}", err=True)

@@ -54,7 +54,7 @@ _Dumper.add_representer(
 
 def yaml_text(sections: Mapping[str, Any], comments: Iterable[str] = ()) -> str:
     """One document: `comments`, each one or more lines, and `sections` with an empty line before each mapping."""
-    head = "".join(f"# {_printable(line)}".rstrip() + "\n" for text in comments for line in text.split("\n"))
+    head = "".join(f"# {printable(line)}".rstrip() + "\n" for text in comments for line in text.split("\n"))
     return head + "".join(
         ("\n" if isinstance(value, dict) else "") + _dumped({key: _for_reader(value)})
         for key, value in sections.items()
@@ -83,5 +83,6 @@ def _for_reader(value: Any) -> Any:
     return value
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """`text` in one line that no terminal takes for a command."""
     return "".join(char if char.isprintable() else "?" for char in text)
