@@ -1,5 +1,6 @@
 """`byoc-proxy networking` and `byoc-proxy dns-zone` as an operator meets them."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -7,6 +8,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from byoc_proxy.__main__ import app
+from byoc_proxy.config.load import load
+from byoc_proxy.provision.opening import provisioned
+from byoc_proxy.trunk.model import stable_sid
+from tests.support.databases import Log
+from tests.support.provisioned import made
 
 
 def run(*arguments: str) -> Result:
@@ -64,7 +70,39 @@ def test_networking_prints_json_and_firewall_rules_without_any_secret(config: st
 def test_networking_of_a_trunk_that_is_not_there_says_so(config: str) -> None:
     result = run("networking", "-c", config, "--trunk", "nobody")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "byoc-proxy: there is no trunk 'nobody'; `byoc-proxy check` lists them\n"
+    assert (
+        result.stderr
+        == "byoc-proxy: there is no trunk 'nobody'; `byoc-proxy networking` without --trunk lists them\n"
+    )
+
+
+def test_trunks_and_domains_of_the_database_are_told_of_like_those_of_the_file(tmp_path: Path) -> None:
+    account = stable_sid("AC", "acme")
+    path = tmp_path / "config.yaml"
+    path.write_text(f"{CARRIERS}database: {{}}\n", encoding="utf-8")
+    assert run("networking", "-c", str(path)).exit_code == 0
+    assert [each.name for each in tmp_path.iterdir()] == ["config.yaml"]  # asking makes no database
+    place = load(path, {}).settings.database
+    assert place is not None
+
+    async def write() -> str:
+        declared = load(path, {}).resources
+        async with provisioned(place.url, place.key_file, declared, {}, Log()) as provisioning:
+            async with provisioning.writing() as change:
+                trunk = await made(change, "byoc_trunks", account_sid=account, friendly_name="Shop")
+                await made(
+                    change,
+                    "domains",
+                    account_sid=account,
+                    domain_name="shop.sip.example.test",
+                    byoc_trunk_sid=trunk,
+                )
+        return trunk
+
+    trunk = asyncio.run(write())
+    told = run("networking", "-c", str(path), "--trunk", trunk)
+    assert "shop.sip.us2.example.test" in told.stdout, told.output
+    assert "shop.sip.us2.example.test. 600 IN A 198.51.100.6" in run("dns-zone", "-c", str(path)).stdout
 
 
 def test_dns_zone_prints_the_zone_of_every_domain_in_every_region(config: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from byoc_proxy.commands.common import ConfigOption, failed, loaded
+from byoc_proxy.commands.store import in_force
 from byoc_proxy.config.fields import host_name
 from byoc_proxy.publish.access import Side, access_to_carrier, access_to_us
 from byoc_proxy.publish.firewall import iptables, nftables
@@ -21,8 +22,10 @@ from byoc_proxy.trunk.networking_view import networking_view
 from byoc_proxy.trunk.networks import AddressError, read_address
 
 if TYPE_CHECKING:
-    from byoc_proxy.config.load import Loaded
+    from collections.abc import Mapping
+
     from byoc_proxy.config.settings import Health
+    from byoc_proxy.trunk.directory import Directory
     from byoc_proxy.trunk.model import ByocTrunk
     from byoc_proxy.trunk.networking import Networking
 
@@ -46,8 +49,8 @@ def networking(
 ) -> None:
     """Print what carriers are told: names by region, addresses and ports, edge share; or firewall rules."""
     judged = loaded(config)
-    directory = judged.directory
-    chosen = list(directory.trunks.values()) if trunk is None else [_trunk(judged, trunk)]
+    directory = in_force(judged)
+    chosen = directory.trunks.values() if trunk is None else [_trunk(directory, judged.names, trunk)]
     info = networking_of(directory, judged.settings.edges, chosen)
     access_of = access_to_us if side is Side.PROXY else access_to_carrier
     match form:
@@ -89,26 +92,26 @@ def dns_zone(
 ) -> None:
     """Print the DNS zone of every domain in every region: A, AAAA and SRV, with a TTL of ten minutes."""
     judged = loaded(config)
-    base = judged.directory.installation.base_domain
+    directory = in_force(judged)
     authority = Authority(
-        _host(origin, "--origin") if origin else origin_of(base),
+        _host(origin, "--origin") if origin else origin_of(directory.installation.base_domain),
         tuple(map(_name_server, ns or ())),
         serial if serial is not None else int(time.time()),
         *_soa(soa),
     )
     try:
-        for line in zone_file(judged.directory, judged.settings.edges, authority, head=not records_only):
+        for line in zone_file(directory, judged.settings.edges, authority, head=not records_only):
             typer.echo(line)
     except ZoneError as error:
         raise failed(error) from error
 
 
-def _trunk(judged: Loaded, wanted: str) -> ByocTrunk:
+def _trunk(directory: Directory, names: Mapping[str, tuple[str, str]], wanted: str) -> ByocTrunk:
     """The trunk of a SID or of a key in the file."""
-    for trunk in judged.directory.trunks.values():
-        if wanted in (trunk.sid, judged.names.get(trunk.sid, ("", ""))[1]):
+    for trunk in directory.trunks.values():
+        if wanted in (trunk.sid, names.get(trunk.sid, ("", ""))[1]):
             return trunk
-    raise failed(f"there is no trunk {wanted!r}; `byoc-proxy check` lists them")
+    raise failed(f"there is no trunk {wanted!r}; `byoc-proxy networking` without --trunk lists them")
 
 
 def _shares(place: Health | None, info: Networking) -> tuple[dict[str, dict[str, Any]], str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.config.settings import DatabasePlace
     from byoc_proxy.provision.provisioning import Provisioning
+    from byoc_proxy.trunk.directory import Directory
 
 # The drivers and the rest take a third of a second to import: functions do, so that other commands start faster.
 
@@ -81,6 +82,24 @@ def list_accounts(config: ConfigOption) -> None:
         lines = _with(loaded(config), all_accounts)
     for sid, status, parent, name in lines:
         typer.echo(f"{sid}  {status:9}  {parent or '-':34}  {name}")
+
+
+def in_force(start: Loaded) -> Directory:
+    """What a node would run on: the file, and the rows of its database if it names one that is there."""
+    from byoc_proxy.storage.database import Database
+
+    place = start.settings.database
+    if place is None:
+        return start.directory
+    with _told():
+        if asyncio.run(Database.version(place.url)) is None:
+            return start.directory
+        directory: Directory = _with(start, _directory)
+    return directory
+
+
+async def _directory(provisioning: Provisioning) -> Directory:
+    return provisioning.directories.current
 
 
 def _with(start: Loaded, ask: Callable[[Provisioning], Awaitable[Any]]) -> Any:

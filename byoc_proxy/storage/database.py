@@ -64,6 +64,8 @@ class Database:
     @classmethod
     async def version(cls, url: str) -> str | None:
         """The version of the schema, which stays as it is; None: there is no schema. Errors as of `open`."""
+        if _is_missing_file(url):
+            return None  # to look would be to make it
         database = cls(_engine(url))
         try:
             async with database.reading() as connection:
@@ -126,11 +128,20 @@ class Database:
         await self.engine.dispose()
 
 
-def _engine(url: str) -> AsyncEngine:
+def _read(url: str) -> URL:
     try:
-        read = make_url(url)
+        return make_url(url)
     except ArgumentError:
         raise UnusableDatabase(f"database.url {_ADVICE}") from None
+
+
+def _is_missing_file(url: str) -> bool:
+    read = _read(url)
+    return read.drivername == "sqlite" and bool(read.database) and not Path(read.database or "").exists()
+
+
+def _engine(url: str) -> AsyncEngine:
+    read = _read(url)
     match read.drivername:
         case "sqlite":
             return _sqlite(read)
