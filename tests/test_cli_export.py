@@ -1,5 +1,6 @@
 """`byoc-proxy export` as an operator meets it."""
 
+import asyncio
 import os
 import resource
 import stat
@@ -9,7 +10,12 @@ import pytest
 import typer
 
 from byoc_proxy.commands.output import write_new
+from byoc_proxy.config.load import load
+from byoc_proxy.provision.accounts import create_account
+from byoc_proxy.provision.opening import provisioned
 from tests.support.daemon import ROOT
+from tests.support.databases import Log
+from tests.support.provisioned import NOTHING, a_whole_domain
 from tests.test_cli import run
 
 EXAMPLE = str(ROOT / "config.example.yaml")
@@ -96,4 +102,35 @@ def test_an_export_of_a_wrong_configuration_says_what_is_wrong(tmp_path: Path) -
     done = run("export", "-c", "bad.yaml", "-o", "all.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("bad.yaml:1:")
+    assert not (tmp_path / "all.yaml").exists()
+
+
+@pytest.mark.store
+async def test_an_export_has_the_rows_of_the_database_too(tmp_path: Path) -> None:
+    database = "database: {url: 'sqlite:///byoc.db'}\n"
+    key = {"BYOC_SECRET_KEY": "0123456789abcdef0123456789abcdef"}
+    (tmp_path / "config.yaml").write_text(f"base_domain: sip.example.test\n{LISTENERS}{database}", encoding="utf-8")
+    async with provisioned(f"sqlite:///{tmp_path}/byoc.db", None, NOTHING, key, Log()) as provisioning:
+        sid, token = await create_account(provisioning, "Shop", None)
+        await a_whole_domain(provisioning, sid)
+        kept = provisioning.directories.current.resources
+    done = await asyncio.to_thread(run, "export", "-c", "config.yaml", "-o", "all.yaml", cwd=tmp_path, **key)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    file = tmp_path / "all.yaml"
+    assert f"auth_token: {token}\n" in file.read_text(encoding="utf-8")
+    file.write_text(file.read_text(encoding="utf-8") + LISTENERS, encoding="utf-8")
+    assert load(file, {}).resources == kept
+
+
+@pytest.mark.store
+async def test_an_export_of_a_database_without_its_key_says_so(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        f"base_domain: sip.example.test\n{LISTENERS}database: {{url: 'sqlite:///byoc.db'}}\n", encoding="utf-8"
+    )
+    made_with, other = ({"BYOC_SECRET_KEY": letter * 32} for letter in "ab")
+    async with provisioned(f"sqlite:///{tmp_path}/byoc.db", None, NOTHING, made_with, Log()):
+        pass
+    done = await asyncio.to_thread(run, "export", "-c", "config.yaml", "-o", "all.yaml", cwd=tmp_path, **other)
+    assert done.returncode == 1
+    assert "the secret key is not the one that this database was made with" in done.stderr
     assert not (tmp_path / "all.yaml").exists()

@@ -105,6 +105,15 @@ def test_a_file_without_accounts_is_exported_without_accounts(tmp_path: Path) ->
     assert loaded(yaml_text(exported.sections), tmp_path) == found
 
 
+def test_the_account_of_a_file_without_accounts_is_written_beside_others_only_when_it_has_rows() -> None:
+    nobody = model.Account(model.AccountSid(stable_sid("AC", "default")), "default")
+    both = (nobody, records.account())
+    assert list(export(records.resources(accounts=both)).sections["accounts"]) == ["acme"]
+    sections = export(records.resources(accounts=both, trunks=(records.trunk(account_sid=nobody.sid),))).sections
+    assert list(sections["accounts"]) == ["acme", "default"]
+    assert sections["trunks"]["acme-trunk"]["account"] == "default"
+
+
 def test_what_is_as_by_default_is_left_out() -> None:
     sections = export(records.resources()).sections
     assert sections["domains"] == {

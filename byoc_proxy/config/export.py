@@ -81,6 +81,7 @@ class _Writer:
         self._rows = rows
         self._variables = variables
         self._secrets_in_file = secrets_in_file
+        self._accounts = _accounts(rows)
         self._keys = _domain_keys(rows)
         for section in (
             rows.accounts,
@@ -93,9 +94,8 @@ class _Writer:
 
     def sections(self) -> dict[str, Any]:
         rows = self._rows
-        nobody = Account(AccountSid(stable_sid("AC", DEFAULT_ACCOUNT)), DEFAULT_ACCOUNT)
         written: dict[str, Any] = {
-            "accounts": {} if rows.accounts == (nobody,) else self._section(rows.accounts, self._account),
+            "accounts": self._section(self._accounts, self._account),
             "trunks": self._section(rows.trunks, self._trunk),
             "domains": self._section(rows.domains, self._domain),
             "ip_access_control_lists": self._section(rows.ip_access_control_lists, self._access_control_list),
@@ -110,7 +110,7 @@ class _Writer:
 
     def _head(self, key: str, row: Any) -> dict[str, Any]:
         head = {"sid": row.sid}
-        if not isinstance(row, Account) and len(self._rows.accounts) > 1:
+        if not isinstance(row, Account) and len(self._accounts) > 1:
             head["account"] = self._keys[row.account_sid]
         if row.friendly_name != key:
             head["friendly_name"] = row.friendly_name
@@ -192,6 +192,21 @@ class _Writer:
         variable = variable_name(self._variables, *name)
         self._variables[variable] = what
         return Variable(variable)
+
+
+def _accounts(rows: Resources) -> list[Account]:
+    """All but the one that stands in where a file declares none, unless others have accounts and it has rows."""
+    nobody = Account(AccountSid(stable_sid("AC", DEFAULT_ACCOUNT)), DEFAULT_ACCOUNT)
+    owned: Iterable[Any] = chain(
+        rows.trunks,
+        rows.domains,
+        rows.ip_access_control_lists,
+        rows.credential_lists,
+        rows.connection_policies,
+    )
+    is_used = any(row.account_sid == nobody.sid for row in owned)
+    is_needed = len(rows.accounts) > 1 and is_used
+    return [account for account in rows.accounts if account != nobody or is_needed]
 
 
 def _domain_keys(rows: Resources) -> dict[str, str]:

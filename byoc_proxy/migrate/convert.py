@@ -33,9 +33,9 @@ from byoc_proxy.trunk.model import (
     SipDomainSid,
     TargetSid,
 )
+from byoc_proxy.trunk.networks import AddressError, read_network
 from byoc_proxy.trunk.origination import read_target
 from byoc_proxy.trunk.regions import DEFAULT_REGIONS
-from byoc_proxy.trunk.sources import AddressError, read_network
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

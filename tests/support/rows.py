@@ -15,6 +15,7 @@ from byoc_proxy.sip.uri import SipUri
 from byoc_proxy.trunk.model import (
     Account,
     AccountSid,
+    AccountStatus,
     ByocTrunk,
     ByocTrunkSid,
     ClientCertificates,
@@ -70,6 +71,7 @@ _URLS = [
     *(None, "https://app.example.test/voice", "http://10.0.0.5:8080/a?b=c&d=${e}#f", "https://é.example/☎"),
 ]
 _CIDRS = ["203.0.113.8/30", "198.51.100.7", "2001:db8:5::/64", "10.9.0.0/24", "10.9.9.9", "192.0.2.77/28"]
+_STATUSES: list[AccountStatus] = ["active", "suspended", "closed"]
 _LEVELS: list[Literal["", "off", "chain"]] = ["", "off", "chain"]
 _PEM = "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n"
 
@@ -121,7 +123,8 @@ def _accounts(draw: st.DrawFn) -> tuple[Account, ...]:
         parent = found[0].sid if draw(st.booleans()) and found else None
         ranges = _some(draw, _CIDRS)
         sid = AccountSid(_sid(draw, "AC"))
-        found.append(Account(sid, draw(texts(64)), draw(texts(40, 1)), parent, draw(st.booleans()), ranges))
+        token, status = draw(texts(40, 1)), draw(st.sampled_from(_STATUSES))
+        found.append(Account(sid, draw(texts(64)), token, parent, draw(st.booleans()), ranges, status))
     return tuple(found)
 
 
