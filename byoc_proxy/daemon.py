@@ -121,7 +121,7 @@ async def _api_served(place: Api, node: Node, provisioning: Provisioning) -> Asy
     except OSError as error:
         where = f"{bracketed(place.host)}:{place.port}"
         raise OSError(error.errno, f"cannot serve the API on {where}: {error.strerror}") from error
-    async with served(app, listening) as address:
+    async with served(app, listening, node.log) as address:
         node.log.info("api.open", address=address)
         yield
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 
@@ -18,6 +19,24 @@ KEPT_ALIVE: Final = 30  # seconds between two requests of one connection
 MOST_AT_A_TIME: Final = 500  # connections and requests; more hear 503
 _WAITING: Final = 512  # connections that are not accepted yet
 LAST_WORDS: Final = 5  # seconds that requests in progress have when the process ends
+
+
+class _Lines(logging.Handler):
+    """What the server itself says, in the log of the daemon: of requests that are no HTTP, mostly."""
+
+    def __init__(self, log: Any) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell = self._log.error if record.levelno >= logging.ERROR else self._log.debug
+        tell("api.server", text=record.getMessage())
+
+
+def _tell_through(log: Any) -> None:
+    teller = logging.getLogger("uvicorn")
+    teller.handlers[:] = [_Lines(log)]
+    teller.propagate = False
 
 
 class _Server(uvicorn.Server):
@@ -33,8 +52,9 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, listening: socket.socket) -> AsyncIterator[str]:
+async def served(app: ASGIApp, listening: socket.socket, log: Any) -> AsyncIterator[str]:
     """Answer there while inside; yields the address as text."""
+    _tell_through(log)
     config = uvicorn.Config(
         app,
         lifespan="off",

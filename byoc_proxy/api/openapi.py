@@ -23,6 +23,8 @@ Json = dict[str, Any]
 
 _TEXT: Final[Json] = {"type": "string"}
 _NUMBER: Final[Json] = {"type": "integer"}
+_SID: Final[Json] = {"type": "string", "pattern": "^[A-Z]{2}[0-9a-fA-F]{32}$"}
+_PAGE_TOKEN: Final[Json] = {"type": "string", "pattern": "^(P[AB][0-9a-f]{32})?$"}
 _MAYBE_TEXT: Final[Json] = {"type": ["string", "null"]}
 _WORDS: Final = {
     Verb.CREATE: ("Create", "create"),
@@ -116,7 +118,7 @@ def paging_parameters() -> list[Json]:
     return [
         {"name": "PageSize", "in": "query", "schema": size},
         {"name": "Page", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 1_000_000}},
-        {"name": "PageToken", "in": "query", "schema": {"type": "string", "pattern": "^P[AB][0-9a-f]{32}$"}},
+        {"name": "PageToken", "in": "query", "schema": _PAGE_TOKEN},
     ]
 
 
@@ -155,9 +157,11 @@ def operation_of(resource: Resource, verb: Verb) -> Json:
 
 
 def _path_parameters(path: str) -> list[Json]:
-    return [
-        {"name": name, "in": "path", "required": True, "schema": _TEXT} for name in re.findall(r"\{(\w+)\}", path)
-    ]
+    return [{"name": name, "in": "path", "required": True, "schema": _SID} for name in _names(path)]
+
+
+def _names(path: str) -> list[str]:
+    return re.findall(r"\{(\w+)\}", path)
 
 
 def _in_query(parameter: Parameter) -> Json:
@@ -177,11 +181,35 @@ def _form(parameters: Iterable[Parameter], verb: Verb) -> Json:
     return {"required": bool(required), "content": {FORM: {"schema": schema}}}
 
 
+def _links(made: Resource, resources: Iterable[Resource]) -> Json:
+    """From a create to what can be done with what was made: to it, and inside of it."""
+    sid = "$response.body#/sid"
+    found = {
+        f"{_WORDS[verb][1]}{made.name}": _link(made.instance_path, "sid", sid)
+        for verb in (Verb.FETCH, Verb.UPDATE, Verb.DELETE)
+        if verb in made.verbs
+    }
+    for inner in resources:
+        if inner.parent is made:
+            link = _link(inner.list_path, inner.parent_column, sid)
+            found |= {f"{_WORDS[verb][1]}{inner.name}": link for verb in (Verb.LIST, Verb.CREATE)}
+    return {name: {"operationId": name, "parameters": parameters} for name, parameters in found.items()}
+
+
+def _link(path: str, column: str, sid: str) -> Json:
+    """Where the names in a path come from: this one from the answer, all others from the path that was asked."""
+    return {name: sid if name == column else f"$request.path.{name}" for name in _names(path)}
+
+
 def document(endpoints: Iterable[Endpoint], resources: Iterable[Resource]) -> Json:
     """The whole description, OpenAPI 3.1."""
+    listed = list(resources)
     paths: dict[str, Json] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = endpoint.operation
+    for resource in listed:
+        if Verb.CREATE in resource.verbs:
+            paths[resource.list_path]["post"]["responses"]["201"]["links"] = _links(resource, listed)
     problem: Json = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     return {
         "openapi": "3.1.0",
@@ -196,7 +224,7 @@ def document(endpoints: Iterable[Endpoint], resources: Iterable[Resource]) -> Js
         "paths": paths,
         "components": {
             "securitySchemes": {"accountSid_authToken": {"type": "http", "scheme": "basic"}},
-            "schemas": {"Error": _ERROR, **{each.name: described(each) for each in resources}},
+            "schemas": {"Error": _ERROR, **{each.name: described(each) for each in listed}},
             "responses": {code: {"description": text, "content": problem} for code, text in ERRORS.items()},
         },
     }

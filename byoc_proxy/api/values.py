@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_PLAIN: Final = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"  # the same for JSON Schema, which knows no surrogates
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 _BOOLEANS: Final = {"true": True, "false": False}
 _LONGEST_URL: Final = 4000
@@ -47,7 +48,7 @@ class Words:
         return text
 
     def schema(self) -> Mapping[str, object]:
-        return {"type": "string", "maxLength": self.longest}
+        return {"type": "string", "maxLength": self.longest, "pattern": _PLAIN}
 
 
 @dataclass(frozen=True, slots=True)
