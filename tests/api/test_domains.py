@@ -201,7 +201,7 @@ async def test_a_domain_with_access_control_lists_alone_is_warned_of(api: Instal
 
 
 async def test_a_domain_leads_to_one_trunk_and_a_trunk_may_have_several_domains(api: Installation) -> None:
-    """S70, S71, fact 6: `ByocTrunkSid` on the domain is the link; the trunk has no field that lists domains."""
+    """S32, S70, S71, fact 6: `ByocTrunkSid` on the domain is the link; the trunk lists no domains."""
     trunk = await api.acme.made(TRUNKS)
     names = ("acme.sip.example.test", "acme-2.sip.example.test")
     for name in names:

@@ -99,6 +99,7 @@ async def test_nothing_is_fetched_and_nothing_kept_for_an_invite_that_is_not_adm
 
 
 async def test_the_source_is_that_of_the_packet_whatever_its_headers_say(scene: Scene) -> None:
+    """S90: never Via, Contact or X- headers."""
     scene.starts()
     forger = scene.carrier("203.0.113.99")
     call = forger.calls(headers=["X-Real-IP: 203.0.113.8", "X-Forwarded-For: 203.0.113.8"])
