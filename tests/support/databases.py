@@ -63,9 +63,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         yield f"sqlite:///{tmp_path}/byoc-proxy.db"
         return
     server: Postgres = request.getfixturevalue("postgresql")
-    name = server.create(EMPTY)
-    yield server.url(name)
-    server.drop(name)
+    yield server.url(server.emptied(EMPTY))
 
 
 @pytest_asyncio.fixture
