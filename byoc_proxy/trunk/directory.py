@@ -7,7 +7,7 @@ reader takes `Directories.current` once and keeps that snapshot: nothing it sees
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from byoc_proxy.trunk.advice import advice, advice_on
@@ -72,6 +72,7 @@ class Directory:
     region_order: tuple[str, ...]
     _rows: Rows = field(repr=False)
     _lists: Lists = field(repr=False)
+    _found: dict[str, HostMatch] = field(default_factory=dict, repr=False)  # what was asked for before
 
     @classmethod
     def build(cls, resources: Resources) -> Directory:
@@ -100,7 +101,8 @@ class Directory:
         found += _problems(self._rows, rows, changed, Rules(rows, readings))
         if found:
             raise DirectoryProblems(found)
-        return replace(self, _rows=rows, _lists=self._lists.changed(self._rows, rows, changed, readings))
+        lists = self._lists.changed(self._rows, rows, changed, readings)
+        return Directory(self.installation, self.region_order, rows, lists)
 
     @property
     def resources(self) -> Resources:
@@ -138,15 +140,22 @@ class Directory:
 
     def find(self, host: str) -> HostMatch | None:
         """The domain that a Request-URI host names: generic, localized or static; never by suffix."""
-        domain = self._rows.names.get(host)
-        if domain is not None:
-            return self._match(domain, self.installation.region)
-        host = _canonical_host(host)
-        domain = self._rows.static_ips.get(host)
+        found = self._found.get(host)
+        return found if found is not None else self._look_up(host)
+
+    def _look_up(self, host: str) -> HostMatch | None:
+        name = _canonical_host(host)
+        domain = self._rows.static_ips.get(name)
         if domain is not None:  # as over the generic name, the call came in at the node's own region
-            return self._match(domain, self.installation.region, host)
-        found = self._rows.named(host)
-        return self._match(*found) if found is not None else None
+            found = self._match(domain, self.installation.region, name)
+        else:
+            named = self._rows.named(name)
+            if named is None:
+                return None
+            found = self._match(*named)
+        if name == host:
+            self._found[host] = found  # no more than there are names of ours
+        return found
 
     def _match(self, domain: SipDomain, region: str, static_ip: str | None = None) -> HostMatch:
         trunk_sid, tables = domain.byoc_trunk_sid, self._lists.sources
