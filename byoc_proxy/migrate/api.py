@@ -19,7 +19,7 @@ from byoc_proxy.migrate.transport import Unreachable
 if TYPE_CHECKING:
     from byoc_proxy.migrate.transport import Answer, Key, Transport
 
-_PAGE_SIZE: Final = 1000
+LARGEST_PAGE: Final = 1000
 _MOST_PAGES: Final = 1000
 _MOST_TRIES: Final = 6
 _LONGEST_WAIT: Final = 60.0  # seconds
@@ -31,11 +31,17 @@ class ImportFailed(Exception):
 
 
 class Api:
-    """What can be read with one key. `base` is for 2010-04-01, `voice_base` for voice/v1; they may be the same."""
+    """What can be read with one key. `base` is for 2010-04-01, `voice_base` for voice/v1; they may be the same.
 
-    def __init__(self, transport: Transport, key: Key, base: str, voice_base: str) -> None:
+    `page_size`: how many rows a page is asked for, at most `LARGEST_PAGE`.
+    """
+
+    def __init__(
+        self, transport: Transport, key: Key, base: str, voice_base: str, page_size: int = LARGEST_PAGE
+    ) -> None:
         self._transport = transport
         self._key = key
+        self._page_size = page_size
         self._base = checked_base(base)
         self._voice_base = checked_base(voice_base)
 
@@ -48,7 +54,7 @@ class Api:
         return await self._rows(self._voice_base, f"/v1{path}", section)
 
     async def _rows(self, base: str, path: str, section: str) -> list[Any]:
-        url = f"{base}{path}?{urlencode({'PageSize': _PAGE_SIZE})}"
+        url = f"{base}{path}?{urlencode({'PageSize': self._page_size})}"
         found: list[Any] = []
         seen: set[str] = set()
         while len(seen) < _MOST_PAGES:
