@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from byoc_proxy.api.alerts import alert_endpoints
+from byoc_proxy.api.calls import call_endpoints
 from byoc_proxy.api.catalogue import RESOURCES
 from byoc_proxy.api.endpoints import endpoints_of
 from byoc_proxy.api.openapi import document
@@ -26,6 +28,11 @@ def application(
 ) -> Api:
     """`limits` are those of `resource.Limit`; `others` the endpoints that are about no row of the catalogue."""
     operations = Operations(provisioning, limits)
-    endpoints = [*endpoints_of(RESOURCES, operations, provisioning.directories), *others]
+    endpoints = [
+        *endpoints_of(RESOURCES, operations, provisioning.directories),
+        *call_endpoints(operations, provisioning.database),
+        *alert_endpoints(operations),
+        *others,
+    ]
     described = document(endpoints, RESOURCES)
     return Api(endpoints, [Public("/openapi.json", lambda: described)], provisioning, new_id, log)

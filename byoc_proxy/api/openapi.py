@@ -150,7 +150,7 @@ def operation_of(resource: Resource, verb: Verb) -> Json:
         answer = closed({**properties, "secret": _TEXT})
     told = operation(resource.name, verb, path, None if verb is Verb.DELETE else answer)
     if verb is Verb.LIST:
-        told["parameters"] += [*map(_in_query, resource.filters), *paging_parameters()]
+        told["parameters"] += [*map(in_query, resource.filters), *paging_parameters()]
     if verb in (Verb.CREATE, Verb.UPDATE):
         told["requestBody"] = _form(resource.parameters_of(verb), verb)
     return told
@@ -164,7 +164,8 @@ def _names(path: str) -> list[str]:
     return re.findall(r"\{(\w+)\}", path)
 
 
-def _in_query(parameter: Parameter) -> Json:
+def in_query(parameter: Parameter) -> Json:
+    """A parameter of a list."""
     return {"name": parameter.name, "in": "query", "schema": dict(parameter.kind.schema())}
 
 
