@@ -217,39 +217,39 @@ def basic(text: str | bytes) -> str:
     return f"Basic {b64encode(raw).decode()}"
 
 
-@pytest.mark.parametrize(
-    "authorization",
-    [
-        None,
-        "",
-        "Basic",
-        "Basic !!!",
-        basic(ACME),
-        basic(f"{ACME}:"),
-        basic(f"{ACME}:wrong"),
-        basic(f"{ACME}:{TOKEN}x"),
-        basic(f"{ACME}:{TOKEN.upper()}"),
-        basic(f"{OTHER}:{TOKEN}"),
-        basic(f":{TOKEN}"),
-        basic("AC" + "0" * 32 + f":{TOKEN}"),
-        basic("SK" + "0" * 32 + f":{TOKEN}"),
-        basic(f"SK\x00:{TOKEN}"),
-        basic("SK:"),
-        basic("nobody:"),
-        basic(b"\xff\xfe:x"),
-        f"Bearer {TOKEN}",
-        f"Digest username={ACME}",
-    ],
+NO_PROOF = (
+    None,
+    "",
+    "Basic",
+    "Basic !!!",
+    basic(ACME),
+    basic(f"{ACME}:"),
+    basic(f"{ACME}:wrong"),
+    basic(f"{ACME}:{TOKEN}x"),
+    basic(f"{ACME}:{TOKEN.upper()}"),
+    basic(f"{OTHER}:{TOKEN}"),
+    basic(f":{TOKEN}"),
+    basic("AC" + "0" * 32 + f":{TOKEN}"),
+    basic("SK" + "0" * 32 + f":{TOKEN}"),
+    basic(f"SK\x00:{TOKEN}"),
+    basic("SK:"),
+    basic("nobody:"),
+    basic(b"\xff\xfe:x"),
+    f"Bearer {TOKEN}",
+    f"Digest username={ACME}",
 )
-async def test_whoever_cannot_prove_who_he_is_hears_401(api: Installation, authorization: str | None) -> None:
+
+
+async def test_whoever_cannot_prove_who_he_is_hears_401(api: Installation) -> None:
     """S13: wrong token, 401; contract 1.1: 20003, with what a browser or curl needs to ask for a password."""
-    headers = {} if authorization is None else {"Authorization": authorization}
-    reply = await api.client("", "").ask("GET", TRUNKS, headers=headers)
-    assert (reply.status, reply.code) == (401, 20003)
-    assert reply.headers["WWW-Authenticate"] == 'Basic realm="Twilio API"'
-    assert reply.headers["X-Twilio-Error-Code"] == "20003"
-    assert reply.message.startswith("Authentication Error - ")
-    assert TOKEN not in reply.message
+    for authorization in NO_PROOF:
+        headers = {} if authorization is None else {"Authorization": authorization}
+        reply = await api.client("", "").ask("GET", TRUNKS, headers=headers)
+        assert (reply.status, reply.code) == (401, 20003)
+        assert reply.headers["WWW-Authenticate"] == 'Basic realm="Twilio API"'
+        assert reply.headers["X-Twilio-Error-Code"] == "20003"
+        assert reply.message.startswith("Authentication Error - ")
+        assert TOKEN not in reply.message
 
 
 async def test_missing_credentials_are_said_in_the_words_of_the_contract(api: Installation) -> None:

@@ -116,28 +116,28 @@ async def test_a_name_exists_once_over_all_accounts_in_whatever_case(api: Instal
     assert (reply.status, reply.code) == (400, 21232)
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("acme.elsewhere.test", "must end in .sip.example.test"),
-        ("sip.example.test", "must end in .sip.example.test"),
-        ("acme", "must end in .sip.example.test"),
-        (".", "must end in .sip.example.test"),
-        ("ac_me.sip.example.test", "letters, digits and dashes"),
-        ("-acme.sip.example.test", "letters, digits and dashes"),
-        ("ac me.sip.example.test", "letters, digits and dashes"),
-        ("äcme.sip.example.test", "letters, digits and dashes"),
-        ("..sip.example.test", "letters, digits and dashes"),
-        ("x" * 64 + ".sip.example.test", "letters, digits and dashes"),
-        ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}" * 230 + ".sip.example.test", "letters, digits and dashes"),
-        ("us1.sip.example.test", "name of a region"),
-    ],
+NAMES = (
+    ("acme.elsewhere.test", "must end in .sip.example.test"),
+    ("sip.example.test", "must end in .sip.example.test"),
+    ("acme", "must end in .sip.example.test"),
+    (".", "must end in .sip.example.test"),
+    ("ac_me.sip.example.test", "letters, digits and dashes"),
+    ("-acme.sip.example.test", "letters, digits and dashes"),
+    ("ac me.sip.example.test", "letters, digits and dashes"),
+    ("äcme.sip.example.test", "letters, digits and dashes"),
+    ("..sip.example.test", "letters, digits and dashes"),
+    ("x" * 64 + ".sip.example.test", "letters, digits and dashes"),
+    ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}" * 230 + ".sip.example.test", "letters, digits and dashes"),
+    ("us1.sip.example.test", "name of a region"),
 )
-async def test_a_name_that_breaks_a_rule_is_refused_with_the_rule(api: Installation, name: str, said: str) -> None:
+
+
+async def test_a_name_that_breaks_a_rule_is_refused_with_the_rule(api: Installation) -> None:
     """S43: letters, digits and dashes, ending in the base domain."""
-    reply = await api.acme.post(DOMAINS, DomainName=name)
-    assert (reply.status, reply.code) == (400, 21232)
-    assert said in reply.message
+    for name, said in NAMES:
+        reply = await api.acme.post(DOMAINS, DomainName=name)
+        assert (reply.status, reply.code) == (400, 21232)
+        assert said in reply.message
 
 
 async def test_a_sub_domain_needs_the_higher_level_domain_and_a_dash_is_offered_instead(api: Installation) -> None:

@@ -175,14 +175,21 @@ async def test_an_address_is_in_a_list_once_however_it_is_spelt(api: Installatio
     assert (await api.acme.post(place, FriendlyName="One of them", IpAddress="203.0.113.9")).status == 201
 
 
-@pytest.mark.parametrize(
-    "address", ["sbc.carrier.example", "203.0.113", "203.0.113.256", "203.0.113.8/30", "010.1.1.1"]
+NO_ADDRESSES = (
+    "sbc.carrier.example",
+    "203.0.113",
+    "203.0.113.256",
+    "203.0.113.8/30",
+    "010.1.1.1",
 )
-async def test_what_is_no_plain_address_is_refused(api: Installation, address: str) -> None:
+
+
+async def test_what_is_no_plain_address_is_refused(api: Installation) -> None:
     """Contract 1.6: 21238."""
     place = await an_acl(api)
-    reply = await api.acme.post(place, FriendlyName="SBC", IpAddress=address)
-    assert (reply.status, reply.code) == (400, 21238)
+    for address in NO_ADDRESSES:
+        reply = await api.acme.post(place, FriendlyName="SBC", IpAddress=address)
+        assert (reply.status, reply.code) == (400, 21238)
 
 
 async def test_an_ipv4_prefix_has_32_bits_at_most(api: Installation) -> None:
@@ -274,25 +281,40 @@ async def test_an_update_of_a_credential_changes_its_password_and_nothing_else(a
     assert api.directory.credentials(match.domain, "sbc1") == ()
 
 
-@pytest.mark.parametrize(
-    "password", ["Eleven-abc1", "no-capital-letter-1", "NO-SMALL-LETTER-1", "No-Digit-At-All", "", PASSWORD * 20]
+WEAK = (
+    "Eleven-abc1",
+    "no-capital-letter-1",
+    "NO-SMALL-LETTER-1",
+    "No-Digit-At-All",
+    "",
+    PASSWORD * 20,
 )
-async def test_a_password_has_twelve_characters_a_digit_and_both_cases(api: Installation, password: str) -> None:
+
+
+async def test_a_password_has_twelve_characters_a_digit_and_both_cases(api: Installation) -> None:
     """S94, fact 24."""
     place = await a_credential_list(api)
-    reply = await api.acme.post(place, Username="sbc1", Password=password)
-    assert (reply.status, reply.code) == (400, 21243)
-    assert not password or password not in reply.message
+    for password in WEAK:
+        reply = await api.acme.post(place, Username="sbc1", Password=password)
+        assert (reply.status, reply.code) == (400, 21243)
+        assert not password or password not in reply.message
 
 
-@pytest.mark.parametrize("username", ["x" * 33, "sbc:1", 'sbc"1', "sbc\\1", ""])
-async def test_a_username_has_32_characters_at_most_and_none_that_digest_cannot_carry(
-    api: Installation, username: str
-) -> None:
+NO_USERS = (
+    "x" * 33,
+    "sbc:1",
+    'sbc"1',
+    "sbc\\1",
+    "",
+)
+
+
+async def test_a_username_has_32_characters_at_most_and_none_that_digest_cannot_carry(api: Installation) -> None:
     """S94, fact 24; RFC 7616 section 3.4.2."""
     place = await a_credential_list(api)
-    reply = await api.acme.post(place, Username=username, Password=PASSWORD)
-    assert (reply.status, reply.code) == (400, 21243)
+    for username in NO_USERS:
+        reply = await api.acme.post(place, Username=username, Password=PASSWORD)
+        assert (reply.status, reply.code) == (400, 21243)
     assert (await api.acme.post(place, Username="x" * 32, Password=PASSWORD)).status == 201
 
 

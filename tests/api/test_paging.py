@@ -143,20 +143,40 @@ async def test_the_links_keep_the_filters_of_the_list(api: Installation) -> None
     assert "FriendlyName=Branch+%26+Sons" in second["previous_page_uri"]
 
 
-@pytest.mark.parametrize("size", ["0", "1001", "-1", "ten", "1e3", "9" * 30])
-async def test_a_page_has_1_to_1000_rows(api: Installation, size: str) -> None:
+SIZES = (
+    "0",
+    "1001",
+    "-1",
+    "ten",
+    "1e3",
+    "9" * 30,
+)
+
+
+async def test_a_page_has_1_to_1000_rows(api: Installation) -> None:
     """Contract 5: 20007."""
-    for path in (TRUNKS, ACLS):
-        reply = await api.acme.get(path, PageSize=size)
-        assert (reply.status, reply.code) == (400, 20007)
+    for size in SIZES:
+        for path in (TRUNKS, ACLS):
+            reply = await api.acme.get(path, PageSize=size)
+            assert (reply.status, reply.code) == (400, 20007)
     assert (await api.acme.get(TRUNKS, PageSize="1000")).json["meta"]["page_size"] == 1000
 
 
-@pytest.mark.parametrize("token", ["x", "PA", "PA" + "z" * 32, "PC" + "0" * 32, "PA" + "f" * 32, "PA" + "0" * 33])
-async def test_a_page_token_that_is_none_is_refused(api: Installation, token: str) -> None:
+TOKENS = (
+    "x",
+    "PA",
+    "PA" + "z" * 32,
+    "PC" + "0" * 32,
+    "PA" + "f" * 32,
+    "PA" + "0" * 33,
+)
+
+
+async def test_a_page_token_that_is_none_is_refused(api: Installation) -> None:
     """Contract 5: 21481."""
-    reply = await api.acme.get(TRUNKS, PageToken=token)
-    assert (reply.status, reply.code) == (400, 21481)
+    for token in TOKENS:
+        reply = await api.acme.get(TRUNKS, PageToken=token)
+        assert (reply.status, reply.code) == (400, 21481)
 
 
 async def test_a_page_number_is_a_number(api: Installation) -> None:
