@@ -67,7 +67,13 @@ class Provisioning:
             await keep_realm(connection, declared.installation.realm)
         provisioning = cls(database, vault, declared, wall, log)
         await provisioning._read_everything()
+        await provisioning._rehearse()
         return provisioning
+
+    async def _rehearse(self) -> None:
+        """Read a change that nobody has made: statements are compiled at their first use, and calls would wait."""
+        async with self.reading() as connection:
+            await self._changes(connection, [Place(section, "") for section in SECTIONS])
 
     def is_declared(self, sid: str) -> bool:
         """Whether the configuration file says this, so that nobody else may change it."""

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from byoc_proxy.storage.errors import StoreUnavailable, UnusableDatabase
-from byoc_proxy.storage.migrate import migrate, version
+from byoc_proxy.storage.migrate import migrate, newest, version
 from byoc_proxy.storage.refusals import refusals
 from byoc_proxy.storage.tables import revision
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LOCK_WAIT: Final = 2.0  # seconds that a writer waits for another one
 _ANSWER: Final = 10.0  # seconds that any statement may take
+_PATIENCE: Final = 600.0  # the same of both while a schema is brought up to date, by us or by another node
 _CONNECTIONS: Final = 5
 _WRITING: Final = "byoc_writing"
 
@@ -40,9 +41,7 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
-        self.name = (
-            engine.url.render_as_string(hide_password=True).replace("+aiosqlite", "").replace("+asyncpg", "")
-        )
+        self.name = _name(engine.url)
 
     @classmethod
     async def open(cls, url: str, log: Any) -> Database:
@@ -54,12 +53,23 @@ class Database:
         database = cls(_engine(url))
         async with AsyncExitStack() as unless_good:
             unless_good.push_async_callback(database.close)
-            async with database._locked() as connection:
-                before, after = await connection.run_sync(migrate)
+            async with database.reading() as connection:
+                found = await connection.run_sync(version)
+            if found != newest():
+                await cls._migrated(url, log)
             unless_good.pop_all()
-        if before != after:
-            log.info("database.migrated", database=database.name, before=before or "nothing", now=after)
         return database
+
+    @classmethod
+    async def _migrated(cls, url: str, log: Any) -> None:
+        patient = cls(_engine(url, _PATIENCE, _PATIENCE))
+        try:
+            async with patient._locked() as connection:
+                before, after = await connection.run_sync(migrate)
+        finally:
+            await patient.close()
+        if before != after:
+            log.info("database.migrated", database=patient.name, before=before or "nothing", now=after)
 
     @classmethod
     async def version(cls, url: str) -> str | None:
@@ -128,6 +138,12 @@ class Database:
         await self.engine.dispose()
 
 
+def _name(url: URL) -> str:
+    """For people; what stands behind the question mark may be secret."""
+    kept = {"host": url.query["host"]} if "host" in url.query else {}
+    return url.set(drivername=url.drivername.partition("+")[0], query=kept).render_as_string(hide_password=True)
+
+
 def _read(url: str) -> URL:
     try:
         return make_url(url)
@@ -140,20 +156,21 @@ def _is_missing_file(url: str) -> bool:
     return read.drivername == "sqlite" and bool(read.database) and not Path(read.database or "").exists()
 
 
-def _engine(url: str) -> AsyncEngine:
+def _engine(url: str, lock_wait: float = LOCK_WAIT, answer: float = _ANSWER) -> AsyncEngine:
+    """`lock_wait`: seconds for another one's transaction to end; `answer`: for a statement."""
     read = _read(url)
     match read.drivername:
         case "sqlite":
-            return _sqlite(read)
+            return _sqlite(read, lock_wait)
         case "postgresql" | "postgres":
-            return _postgresql(read)
+            return _postgresql(read, lock_wait, answer)
     raise UnusableDatabase(f"database.url begins with {read.drivername!r} and {_ADVICE}")
 
 
 _ADVICE: Final = "must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
 
 
-def _sqlite(url: URL) -> AsyncEngine:
+def _sqlite(url: URL, lock_wait: float) -> AsyncEngine:
     if not url.database or url.database == ":memory:":
         raise UnusableDatabase(f"database.url names no file: it {_ADVICE}")
     _prepare_file(Path(url.database))
@@ -162,7 +179,7 @@ def _sqlite(url: URL) -> AsyncEngine:
     def connected(connection: Any, _: object) -> None:
         connection.isolation_level = None  # or the driver would begin transactions of its own, and too late
         cursor = connection.cursor()
-        for pragma in (f"busy_timeout={LOCK_WAIT * 1000:.0f}", "journal_mode=WAL", *_PRAGMAS):
+        for pragma in (f"busy_timeout={lock_wait * 1000:.0f}", "journal_mode=WAL", *_PRAGMAS):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -196,14 +213,14 @@ def _prepare_file(path: Path) -> None:
         ) from error
 
 
-def _postgresql(url: URL) -> AsyncEngine:
+def _postgresql(url: URL, lock_wait: float, answer: float) -> AsyncEngine:
     limits = {
         "application_name": "byoc-proxy",
-        "lock_timeout": f"{LOCK_WAIT * 1000:.0f}",
-        "statement_timeout": f"{_ANSWER * 1000:.0f}",
-        "idle_in_transaction_session_timeout": f"{_ANSWER * 1000:.0f}",
+        "lock_timeout": f"{lock_wait * 1000:.0f}",
+        "statement_timeout": f"{answer * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{answer * 1000:.0f}",
     }
-    arguments = {"timeout": LOCK_WAIT, "command_timeout": _ANSWER, "server_settings": limits}
+    arguments = {"timeout": LOCK_WAIT, "command_timeout": answer, "server_settings": limits}
     try:
         return create_async_engine(
             url.set(drivername="postgresql+asyncpg"), connect_args=arguments, pool_pre_ping=True, **_POOL

@@ -165,6 +165,13 @@ async def test_a_commit_whose_outcome_nobody_knows_is_told_as_such(
     await database.close()
 
 
+async def test_what_may_be_secret_in_a_url_is_shown_to_nobody() -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        await Database.open("postgresql://byoc:hunter2@/name?host=/nowhere&password=hunter3", Log())
+    assert "postgresql://byoc:***@/name?host=" in str(caught.value)
+    assert "hunter" not in str(caught.value)
+
+
 async def test_a_database_that_is_not_there_is_refused_in_one_sentence(own_server: Postgres) -> None:
     with pytest.raises(StoreUnavailable, match="there is no such database"):
         await Database.open(own_server.url("nowhere"), Log())
@@ -191,6 +198,21 @@ async def test_a_node_with_another_key_does_not_start(database: Database) -> Non
     await started(database)
     with pytest.raises(UnusableDatabase, match="not the one that this database was made with"):
         await Provisioning.start(database, Vault(bytes(31) + b"x"), NOTHING, time.time, Log())
+
+
+async def test_writers_that_are_cancelled_at_any_point_leave_all_in_order(database: Database) -> None:
+    """As a client does that hangs up in the middle of its request."""
+    provisioning = await started(database)
+    account = await an_account(provisioning)
+    for turn in range(40):
+        writer = asyncio.ensure_future(a_trunk(provisioning, account, friendly_name=str(turn)))
+        await asyncio.sleep(turn * 0.0004)
+        writer.cancel()
+        await asyncio.wait([writer])
+    last = await a_trunk(provisioning, account)
+    known = provisioning.directories.current.trunks
+    assert last in known
+    assert set((await started(database)).directories.current.trunks) == set(known)
 
 
 async def test_no_acknowledged_write_is_lost_when_the_process_is_killed(database_url: str) -> None:
