@@ -6,6 +6,7 @@ BEGIN IMMEDIATE takes it on SQLite, SELECT … FOR UPDATE on PostgreSQL. Readers
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from sqlalchemy import URL, event, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.util.concurrency import await_only, in_greenlet
 
 from byoc_proxy.storage.errors import StoreUnavailable, UnusableDatabase
 from byoc_proxy.storage.migrate import migrate, newest, version
@@ -187,6 +189,12 @@ def _sqlite(url: URL, lock_wait: float) -> AsyncEngine:
         writing = connection.get_execution_options().get(_WRITING, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
+    def given_up(connection: Any, *_: object) -> None:
+        # by somebody who was cancelled: closed with a statement open, it would keep its lock until both are gone
+        if in_greenlet():
+            await_only(asyncio.shield(connection.driver_connection.rollback()))
+
+    event.listen(engine.sync_engine, "invalidate", given_up)
     event.listen(engine.sync_engine, "connect", connected)
     event.listen(engine.sync_engine, "begin", begun)
     return engine
