@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import case, delete, func, select, update
@@ -13,13 +14,15 @@ from byoc_proxy.storage.tables import alerts, calls, nodes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import ColumnElement, Executable, Table
+    from sqlalchemy import Dialect, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = dict[str, Any]
 
 SLICE: Final = 50  # rows that are handed over at a time: some 1 ms, in which the loop does nothing else
 _STATE: Final = ("status", "start_time", "end_time", "duration", "cause", "node", "record", "date_updated")
+_COUNTED: Final = ("count", "date_updated")
+_SIGNS: Final = ("alive", "recorded")
 
 
 class Standing(NamedTuple):
@@ -31,18 +34,17 @@ class Standing(NamedTuple):
 
 async def write_calls(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Put rows in the place of what the table has of the same calls."""
-    await _in_slices(connection, _upsert(connection, calls, "sid", _STATE), rows)
+    await _upsert(connection.dialect, calls, "sid", _STATE).run(connection, rows)
 
 
 async def fill_in(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Put in what is not there, or not as that of a call that is over."""
-    statement = _upsert(connection, calls, "sid", _STATE, calls.c.record.is_(None))
-    await _in_slices(connection, statement, rows)
+    await _upsert(connection.dialect, calls, "sid", _STATE, only_unrecorded=True).run(connection, rows)
 
 
 async def write_alerts(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Put in alerts, or count up those that are there."""
-    await _in_slices(connection, _upsert(connection, alerts, "sid", ("count", "date_updated")), rows)
+    await _upsert(connection.dialect, alerts, "sid", _COUNTED).run(connection, rows)
 
 
 async def standing_of(connection: AsyncConnection, node: str) -> Standing:
@@ -55,7 +57,7 @@ async def standing_of(connection: AsyncConnection, node: str) -> Standing:
 async def note_alive(connection: AsyncConnection, node: str, standing: Standing) -> None:
     """The node lives."""
     row = {"name": node, "alive": int(standing.alive), "recorded": standing.recorded}
-    await connection.execute(_upsert(connection, nodes, "name", ("alive", "recorded")), row)
+    await _upsert(connection.dialect, nodes, "name", _SIGNS).run(connection, [row])
 
 
 async def silent_since(connection: AsyncConnection, moment: float) -> dict[str, float]:
@@ -88,23 +90,26 @@ async def interrupt(connection: AsyncConnection, node: str, alive: float, now: f
     return count or 0
 
 
-async def _in_slices(connection: AsyncConnection, statement: Executable, rows: Sequence[Row]) -> None:
-    for start in range(0, len(rows), SLICE):
-        await connection.execute(statement, rows[start : start + SLICE])
+class _Upsert(NamedTuple):
+    """INSERT … ON CONFLICT, compiled once for each driver: SQL, and the columns in the order of its parameters."""
+
+    sql: str
+    order: tuple[str, ...]
+
+    async def run(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
+        for start in range(0, len(rows), SLICE):
+            values = [tuple(map(row.__getitem__, self.order)) for row in rows[start : start + SLICE]]
+            await connection.exec_driver_sql(self.sql, values)
 
 
+@cache
 def _upsert(
-    connection: AsyncConnection,
-    table: Table,
-    key: str,
-    columns: Sequence[str],
-    where: ColumnElement[bool] | None = None,
-) -> Executable:
-    """INSERT … ON CONFLICT, which both databases have under another name in SQLAlchemy."""
-    if connection.dialect.name == "sqlite":
-        lite = sqlite.insert(table)
-        changes = {name: lite.excluded[name] for name in columns}
-        return lite.on_conflict_do_update(index_elements=[key], set_=changes, where=where)
-    post = postgresql.insert(table)
-    changes = {name: post.excluded[name] for name in columns}
-    return post.on_conflict_do_update(index_elements=[key], set_=changes, where=where)
+    dialect: Dialect, table: Table, key: str, columns: tuple[str, ...], *, only_unrecorded: bool = False
+) -> _Upsert:
+    where = calls.c.record.is_(None) if only_unrecorded else None
+    insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
+    changes = {name: insert.excluded[name] for name in columns}
+    names = [column.name for column in table.columns if column.name != "id"]
+    statement = insert.on_conflict_do_update(index_elements=[key], set_=changes, where=where)
+    compiled = statement.compile(dialect=dialect, column_keys=names)
+    return _Upsert(str(compiled), tuple(compiled.positiontup or ()))
