@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import signal
+import statistics
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,9 @@ from sqlalchemy import select
 from byoc_proxy.storage.database import Database
 from byoc_proxy.storage.live import INTERRUPTED
 from byoc_proxy.storage.tables import alerts, calls
-from tests.support.daemon import Document, configuration, daemon
+from tests.support.daemon import Daemon, Document, configuration, daemon
 from tests.support.databases import Log
-from tests.support.peers import SDP, CallerSide, reply, udp_peer
+from tests.support.peers import SDP, CallerSide, UdpPeer, reply, udp_peer
 
 pytestmark = pytest.mark.wire
 
@@ -79,6 +80,39 @@ async def test_a_call_is_in_the_table_while_it_rings_while_it_talks_and_when_it_
     assert second["sid"] == record["legs"][0]["call_sid"]
     assert (first["from"], first["to"]) == ("+15550177", "+15550100")
     assert first["record"] == (tmp_path / "records.jsonl").read_text(encoding="ascii").rstrip("\n")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_calls_are_as_quick_as_ever_while_somebody_else_has_the_database_locked(
+    tmp_path: Path, document: Document, reader: Database
+) -> None:
+    async with udp_peer(CALLEE) as callee, udp_peer() as carrier:
+        document["connection_policies"]["carriers"]["targets"] = [{"target": f"sip:{callee.sent_by}"}]
+        async with daemon(tmp_path, document) as proxy:
+            took = []
+            async with reader.recording():
+                for _ in range(10):
+                    started = asyncio.get_running_loop().time()
+                    await one_call(proxy, carrier, callee)
+                    took.append(asyncio.get_running_loop().time() - started)
+                    await asyncio.sleep(0.25)
+                assert await table(reader) == []
+                await proxy.logged("records.behind")
+            over = [("inbound", "completed"), ("outbound-dial", "completed")]
+            await shows(reader, *over * 10, within=10)
+    assert statistics.median(took) < 0.1
+
+
+async def one_call(proxy: Daemon, carrier: UdpPeer, callee: UdpPeer) -> None:
+    """A whole call, from its INVITE to the answer to its BYE."""
+    caller = CallerSide(carrier, proxy.udp)
+    caller.invite()
+    callee.send(reply(await callee.hear("INVITE"), 200, contact=callee.contact, body=SDP), proxy.udp)
+    answer = await carrier.hear("200 INVITE")
+    caller.ack(answer)
+    caller.bye(answer)
+    callee.send(reply(await callee.hear("BYE"), 200), proxy.udp)
+    await carrier.hear("200 BYE")
 
 
 async def test_calls_of_the_last_seconds_before_a_stop_are_in_the_table(
