@@ -56,7 +56,7 @@ class Reloading:
 
     async def _reload(self) -> None:
         try:
-            loaded = self._load_again()
+            loaded = await asyncio.to_thread(self._load_again)  # a large file takes seconds, and calls go on
         except ConfigProblems as error:
             self._keep("the new file cannot be used", problems=error.problems)
             return

@@ -34,7 +34,7 @@ from byoc_proxy.trunk.model import (
 from tests.trunk.records import BASE, INSTALLATION, target
 
 PREFIXES = dict(zip(SECTIONS, ("AC", "BY", "SD", "AL", "CL", "NY"), strict=True))
-NAMES = ("a", "b", "x.a", "y.b", "z.y.b", "de1", "Bad_", "x.a.de1")
+NAMES = ("a", "b", "x.a", "y.b", "z.y.b", "de1", "Bad_", "x.a.de1", "A")
 HOSTS = [
     *(f"{name}.{place}" for name in NAMES for place in (BASE, f"de1.{BASE}", "sip.us2.example.test")),
     *("A.sip.example.test.", "10.9.0.5", "10.8.0.5", "10.9.0.6", BASE, "sip.de1.example.test", "other.test", ""),
