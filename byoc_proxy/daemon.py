@@ -12,15 +12,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from byoc_proxy.api.application import application
-from byoc_proxy.api.listening import bound, served
-from byoc_proxy.api.networking import networking_endpoint
 from byoc_proxy.app import Node, World
 from byoc_proxy.call.outlook import targets_report
 from byoc_proxy.health import health_served
 from byoc_proxy.net.dns import Resolver
 from byoc_proxy.observe.log import configured
-from byoc_proxy.provision.opening import provisioned
 from byoc_proxy.recording import recording
 from byoc_proxy.reloading import Reloading
 from byoc_proxy.sip.addresses import is_numeric, is_private
@@ -107,6 +103,8 @@ async def _provisioning(loaded: Loaded, environ: Mapping[str, str], log: Any) ->
     if place is None:
         yield None
         return
+    from byoc_proxy.provision.opening import provisioned  # and with it SQLAlchemy: not without need
+
     async with provisioned(place.url, place.key_file, loaded.resources, environ, log) as provisioning:
         yield provisioning
 
@@ -114,6 +112,10 @@ async def _provisioning(loaded: Loaded, environ: Mapping[str, str], log: Any) ->
 @asynccontextmanager
 async def _api_served(place: Api, node: Node, provisioning: Provisioning) -> AsyncIterator[None]:
     """The REST API. `OSError` when its address cannot be had."""
+    from byoc_proxy.api.application import application
+    from byoc_proxy.api.listening import bound, served
+    from byoc_proxy.api.networking import networking_endpoint
+
     others = [networking_endpoint(node.edges, node.switchboard.shares)]
     app = application(provisioning, place.limits, others, partial(secrets.token_hex, 16), node.log)
     try:

@@ -10,11 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmana
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from byoc_proxy.storage.alerts import NoAlerts
-from byoc_proxy.storage.both import FileAndDatabase
-from byoc_proxy.storage.database_records import DatabaseRecords
-from byoc_proxy.storage.retention import Retention, prune
 from byoc_proxy.storage.store import NoStore, RecordFile
-from byoc_proxy.storage.vault import new_sid
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -46,6 +42,12 @@ async def recording(settings: Settings, database: Database | None, log: Any) -> 
         if database is None or settings.database is None:
             yield Recording(file or NoStore(), NoAlerts())
             return
+        # what a node without a database does not load: SQLAlchemy alone is 20 MB
+        from byoc_proxy.storage.both import FileAndDatabase
+        from byoc_proxy.storage.database_records import DatabaseRecords
+        from byoc_proxy.storage.retention import Retention, prune
+        from byoc_proxy.storage.vault import new_sid
+
         records = DatabaseRecords(
             database,
             node_name(settings.listeners[0]),

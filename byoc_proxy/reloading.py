@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.config.load import ConfigProblems
 from byoc_proxy.net.tls import UnusableFile
-from byoc_proxy.provision.provisioning import StoreUnavailable
 from byoc_proxy.sip.flow import TlsTerms
+from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.trunk.directory import DirectoryProblems
 
 if TYPE_CHECKING:

@@ -170,3 +170,12 @@ def test_targets_of_a_file_without_a_health_listener_cannot_be_asked_for(tmp_pat
     result = run("targets", "config.yaml", cwd=tmp_path)
     assert (result.returncode, result.stdout) == (1, "")
     assert "config.yaml has no `health: {bind: …}`" in result.stderr
+
+
+def test_a_node_without_a_database_does_not_load_what_one_takes(tmp_path: Path) -> None:
+    """Half of the memory of a small node."""
+    heavy = {"sqlalchemy", "alembic", "cryptography", "starlette", "uvicorn"}
+    question = f"import sys, byoc_proxy.daemon; print(sorted({heavy} & sys.modules.keys()))"
+    command = [sys.executable, "-c", question]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=True)
+    assert answer.stdout.strip() == "[]"
