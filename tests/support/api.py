@@ -74,15 +74,18 @@ class Reply:
 
 
 class Client:
-    """Somebody with a SID and a secret."""
+    """Somebody with a SID and a secret. Without `app` he asks a server at `base`, and is to be closed."""
 
-    def __init__(self, app: Api, sid: str = ACME, secret: str = TOKEN, *, base: str = BASE) -> None:
-        transport = httpx2.ASGITransport(app=app)
+    def __init__(self, app: Api | None, sid: str = ACME, secret: str = TOKEN, *, base: str = BASE) -> None:
+        transport = httpx2.ASGITransport(app=app) if app is not None else None
         basic = b64encode(f"{sid}:{secret}".encode()).decode()
         self._http = httpx2.AsyncClient(
             transport=transport, base_url=base, headers={"Authorization": f"Basic {basic}"} if sid else {}
         )
         self.sid = sid
+
+    async def close(self) -> None:
+        await self._http.aclose()
 
     async def get(self, path: str, **parameters: str) -> Reply:
         return await self.ask("GET", path + (f"?{urlencode(parameters)}" if parameters else ""))
