@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from byoc_proxy.api.catalogue import RESOURCES
 from byoc_proxy.config import schema, services_schema
 from byoc_proxy.config.load import load
 from byoc_proxy.trunk.verdicts import VERDICTS
@@ -86,6 +87,13 @@ def test_every_coded_error_is_explained() -> None:
 @pytest.mark.parametrize("when", [verdict.when for verdict in VERDICTS])
 def test_every_row_of_the_failover_table_is_explained(when: str) -> None:
     assert f"| {when} |" in page("docs/response-codes.md")
+
+
+def test_every_resource_of_the_api_is_explained_with_its_limit() -> None:
+    text = page("docs/api.md")
+    assert [each.path for each in RESOURCES if each.path.rpartition("/")[2] not in text] == []
+    codes = {each.limit.code for each in RESOURCES if each.limit is not None}
+    assert [code for code in codes if f"| {code} |" not in text] == []
 
 
 def test_every_event_of_the_log_is_explained() -> None:
