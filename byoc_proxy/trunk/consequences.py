@@ -6,7 +6,7 @@ changed rows. Then the rows that may refer to it are looked through once, howeve
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.trunk.changes import SECTIONS
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from byoc_proxy.trunk.changes import Row
+    from byoc_proxy.trunk.model import SipDomain
     from byoc_proxy.trunk.rows import Changed, Key, Rows
 
 MOST_NAMED: Final = 10  # users that a finding names; of more it says how many
@@ -28,6 +29,10 @@ _SEEN_BY_OTHERS: Final = {
     "accounts": ("parent_sid", "static_ip", "interconnect"),
     "domains": ("account_sid", "domain_name"),
 }
+# Of rules about these rows, none reads more of the account than that it is there.
+_READ_NOTHING_OF_THEIR_OWNER: Final = frozenset(
+    (section, "account_sid") for section in REFERENCES if section not in ("accounts", "domains")
+)
 _KINDS: Final = {
     "accounts": "account",
     "trunks": "trunk",
@@ -45,7 +50,8 @@ class Consequences:
         self._old, self._new, self._changed = old, new, changed
         self._gone: dict[str, set[str]] = defaultdict(set)
         self._moved: dict[str, set[str]] = defaultdict(set)
-        self._users: dict[Key, list[tuple[str, Row]]] = defaultdict(list)
+        self._uses: Counter[Key] = Counter()
+        self._users: dict[Key, list[tuple[str, Row]]] = defaultdict(list)  # the first of them
         self._again: dict[Key, Row] = {}
         for key in changed:
             self._sort(*key)
@@ -71,17 +77,26 @@ class Consequences:
         return (row for sid, row in self._new.section(section).items() if (section, sid) not in changed)
 
     def _find_users(self, section: str) -> None:
-        wanted = {field: to for field, to in REFERENCES[section].items() if self._gone[to] or self._moved[to]}
-        if not wanted:
-            return
-        for row in self._untouched(section):
-            for field, to in wanted.items():
+        for field, to in REFERENCES[section].items():
+            gone = self._gone[to]
+            moved = self._moved[to] if (section, field) not in _READ_NOTHING_OF_THEIR_OWNER else frozenset()
+            if not gone and not moved:
+                continue
+            for row in self._untouched(section):
                 value = getattr(row, field)
                 for sid in value if isinstance(value, tuple) else (value,):
-                    if sid in self._gone[to]:
-                        self._users[to, sid].append((section, row))
-                    elif sid in self._moved[to] and _minds(section, row, field):
+                    if sid in gone:
+                        self._note_user((to, sid), section, row)
+                    elif sid in moved and (field != "account_sid" or self._minds_its_owner(row)):
                         self._again[section, row.sid] = row
+
+    def _minds_its_owner(self, domain: SipDomain) -> bool:
+        return bool(domain.static_ips) or higher_name(domain.domain_name) != self._new.installation.base_domain
+
+    def _note_user(self, of: Key, section: str, row: Row) -> None:
+        self._uses[of] += 1
+        if self._uses[of] <= MOST_NAMED:
+            self._users[of].append((section, row))
 
     def _find_sub_domains(self) -> None:
         touched = self._gone["domains"] | self._moved["domains"]
@@ -95,7 +110,7 @@ class Consequences:
             if higher in self._new.names:
                 self._again["domains", domain.sid] = domain
             else:
-                self._users["names", lost[higher]].append(("domains", domain))
+                self._note_user(("names", lost[higher]), "domains", domain)
 
     def _find_loops(self) -> None:
         """A domain that is new, or called otherwise, may be where a target leads."""
@@ -107,27 +122,21 @@ class Consequences:
                         self._again["connection_policies", sid] = self._new.connection_policies[sid]
 
     def _in_use(self) -> Iterator[Finding]:
-        for (section, sid), users in self._users.items():
+        for (section, sid), times in self._uses.items():
+            users = _named(self._users[section, sid], times)
             if section != "names":
-                text = f"is in use by {_named(users)}; change or remove what uses it first"
+                text = f"is in use by {users}; change or remove what uses it first"
                 yield Finding((section, sid), text, Rule.IN_USE)
                 continue
             name = self._old.domains[sid].domain_name
             renamed = ("domain_name",) if sid in self._new.domains else ()
-            text = f"{name} has sub-domains, which must go first: {_named(users)}"
+            text = f"{name} has sub-domains, which must go first: {users}"
             yield Finding(("domains", sid, *renamed), text, Rule.HAS_SUBDOMAINS)
 
 
-def _minds(section: str, row: Any, field: str) -> bool:
-    """Whether a rule about this row reads what has changed of the row that it refers to."""
-    if section == "domains" and field == "account_sid":
-        return bool(row.static_ips) or row.domain_name.count(".") > 0
-    return section in ("accounts", "trunks", "domains")
-
-
-def _named(users: Sequence[tuple[str, Any]]) -> str:
-    named = [f"{_KINDS[section]} {_name(row)!r} ({row.sid})" for section, row in users[:MOST_NAMED]]
-    more = len(users) - len(named)
+def _named(users: Sequence[tuple[str, Any]], times: int) -> str:
+    named = [f"{_KINDS[section]} {_name(row)!r} ({row.sid})" for section, row in users]
+    more = times - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
 
 

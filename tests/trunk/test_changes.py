@@ -14,6 +14,7 @@ from tests.trunk.records import (
     BASE,
     CARRIERS,
     DALLAS,
+    SBCS,
     TRUNK,
     account,
     acl,
@@ -131,3 +132,30 @@ def test_a_change_judges_its_row_alone_and_compiles_nothing_else(
     assert {name for name in old if new.get(name) is not old[name]} == touched
     sections = {section for section in SECTIONS if after.section(section) is not before.section(section)}
     assert sections == {change.section}
+
+
+def test_a_change_of_an_account_judges_only_those_of_its_domains_that_depend_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rich = account(static_ip=True, interconnect=("10.9.0.0/24",))
+    static = domain("static", static_ips=("10.9.0.5",))
+    before = large().changed(
+        [
+            Change("ip_access_control_lists", DALLAS, acl("203.0.113.8/30")),
+            Change("credential_lists", SBCS, credentials("sbc1")),
+            Change("accounts", rich.sid, rich),
+            Change("domains", static.sid, static),
+            Change("domains", domain("a.d1").sid, domain("a.d1")),
+        ]
+    )
+    judged = []
+    judge = Rules.judge
+
+    def noted(rules: Rules, section: str, row: Any) -> Iterator[Finding]:
+        judged.append(row.sid)
+        return judge(rules, section, row)
+
+    monkeypatch.setattr(Rules, "judge", noted)
+    wider = account(static_ip=True, interconnect=("10.9.0.0/16",))
+    before.changed([Change("accounts", rich.sid, wider)])
+    assert judged == [rich.sid, static.sid, domain("a.d1").sid]
