@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 USUAL: Final = 50
 MOST: Final = 1000
 _DEEPEST: Final = 1_000_000
-NAMES: Final = ("PageSize", "Page", "PageToken")
+NAMES: Final = {"PageSize": PAGE_SIZE, "Page": INVALID_PARAMETER, "PageToken": PAGE_TOKEN}  # with their codes
 _TOKEN: Final = re.compile(r"P([AB])([0-9a-f]{32})")
 _MIDDLE: Final = 1 << 64  # ids are counted from here in a token: those of declared rows are below zero
 
@@ -49,6 +49,9 @@ class Page:
 def window_of(pairs: Pairs) -> tuple[Window, Pairs]:
     """The window, and the other parameters of the query. `ApiError` when it cannot be."""
     said = {name: value for name, value in pairs if name in NAMES and value}
+    repeated = next((name for name in said if [each for each, _ in pairs].count(name) > 1), None)
+    if repeated is not None:
+        raise bad_request([Fault(repeated, NAMES[repeated], f"{repeated} is given twice; give it once")])
     others = [(name, value) for name, value in pairs if name not in NAMES]
     size = _number("PageSize", said.get("PageSize", str(USUAL)), 1, MOST, PAGE_SIZE)
     page = _number("Page", said.get("Page", "0"), 0, _DEEPEST, INVALID_PARAMETER)

@@ -185,6 +185,12 @@ async def test_a_page_number_is_a_number(api: Installation) -> None:
         assert (reply.status, reply.code) == (400, 20422)
 
 
+async def test_a_parameter_of_paging_is_given_once(api: Installation) -> None:
+    for name, code in (("PageSize", 20007), ("Page", 20422), ("PageToken", 21481)):
+        reply = await api.acme.get(f"{TRUNKS}?{name}=1&{name}=2")
+        assert (reply.status, reply.code) == (400, code)
+
+
 async def test_a_page_token_shows_nobody_the_rows_of_another_account(api: Installation) -> None:
     await some_trunks(api, 4)
     first = (await api.acme.get(TRUNKS, PageSize="2")).json
