@@ -40,12 +40,14 @@ async def test_the_migrated_schema_is_that_of_the_tables(database: Database) -> 
         assert await connection.run_sync(differences) == []
 
 
-async def test_a_column_that_no_migration_makes_would_be_noticed(database: Database) -> None:
+async def test_a_column_that_no_migration_makes_would_be_noticed(new_url: str) -> None:
+    database = await Database.open(new_url, Log())
     async with database.writing() as connection:
         await connection.execute(text("ALTER TABLE byoc_trunks DROP COLUMN cnam_lookup_enabled"))
         await connection.execute(text("DROP INDEX ix_calls_live"))
     async with database.reading() as connection:
         found = await connection.run_sync(differences)
+    await database.close()
     assert {entry[0] for entry in found} == {"add_column", "add_index"}
 
 
@@ -86,14 +88,14 @@ async def test_a_migration_that_fails_leaves_nothing_behind(new_url: str, monkey
     assert log.of("database.migrated")[0]["before"] == "nothing"
 
 
-async def test_a_newer_schema_is_refused_and_left_alone(database_url: str) -> None:
-    database = await Database.open(database_url, Log())
+async def test_a_newer_schema_is_refused_and_left_alone(new_url: str) -> None:
+    database = await Database.open(new_url, Log())
     async with database.writing() as connection:
         await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     await database.close()
     with pytest.raises(UnusableDatabase, match=f"version 9999 of the schema, which is newer than {newest()}"):
-        await Database.open(database_url, Log())
-    assert await Database.version(database_url) == "9999"
+        await Database.open(new_url, Log())
+    assert await Database.version(new_url) == "9999"
 
 
 async def test_a_file_of_sqlite_keeps_acknowledged_writes_when_the_power_fails(

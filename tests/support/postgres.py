@@ -93,7 +93,8 @@ class Postgres:
         return name
 
     def emptied(self, template: str) -> str:
-        """The name of a database that is as `template` was: the same one for each test, within 20 ms."""
+        """The name of a database that is as `template` was: the same one for each test, within
+        20 ms. Who changes the schema makes a database of his own."""
         if self._shared is None:
             self._shared = self.create(template)
         else:
