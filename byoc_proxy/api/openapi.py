@@ -12,6 +12,7 @@ from byoc_proxy.api.forms import FORM
 from byoc_proxy.api.paging import MOST, USUAL
 from byoc_proxy.api.rendering import DATES
 from byoc_proxy.api.resource import Style, Verb
+from byoc_proxy.api.values import Words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,7 +25,7 @@ Json = dict[str, Any]
 _TEXT: Final[Json] = {"type": "string"}
 _NUMBER: Final[Json] = {"type": "integer"}
 _SID: Final[Json] = {"type": "string", "pattern": "^[A-Z]{2}[0-9a-fA-F]{32}$"}
-_PAGE_TOKEN: Final[Json] = {"type": "string", "pattern": "^(P[AB][0-9a-f]{32})?$"}
+_EMPTY: Final[Json] = {"type": "string", "maxLength": 0}
 _MAYBE_TEXT: Final[Json] = {"type": ["string", "null"]}
 _WORDS: Final = {
     Verb.CREATE: ("Create", "create"),
@@ -114,11 +115,13 @@ def envelope_schema(style: Style, key: str, item: Json) -> Json:
 
 def paging_parameters() -> list[Json]:
     """The parameters that every list takes."""
-    size: Json = {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}
+    schemas: dict[str, Json] = {
+        "PageSize": {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL},
+        "Page": {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+        "PageToken": {"type": "string", "pattern": "^P[AB][0-9a-f]{32}$"},
+    }
     return [
-        {"name": "PageSize", "in": "query", "schema": size},
-        {"name": "Page", "in": "query", "schema": {"type": "integer", "minimum": 0, "maximum": 1_000_000}},
-        {"name": "PageToken", "in": "query", "schema": _PAGE_TOKEN},
+        {"name": name, "in": "query", "schema": {"anyOf": [schema, _EMPTY]}} for name, schema in schemas.items()
     ]
 
 
@@ -166,14 +169,22 @@ def _names(path: str) -> list[str]:
 
 def in_query(parameter: Parameter) -> Json:
     """A parameter of a list."""
-    return {"name": parameter.name, "in": "query", "schema": dict(parameter.kind.schema())}
+    return {"name": parameter.name, "in": "query", "schema": _taken(parameter)}
+
+
+def _taken(parameter: Parameter) -> Json:
+    """What it may hold. Empty is null, and of a filter nothing: only what is required cannot be that."""
+    schema = dict(parameter.kind.schema())
+    if parameter.required:
+        return {"minLength": 1, **schema} if schema["type"] == "string" else schema
+    return schema if isinstance(parameter.kind, Words) else {"anyOf": [schema, _EMPTY]}
 
 
 def _form(parameters: Iterable[Parameter], verb: Verb) -> Json:
     listed = list(parameters)
     schema: Json = {
         "type": "object",
-        "properties": {each.name: dict(each.kind.schema()) for each in listed},
+        "properties": {each.name: _taken(each) for each in listed},
         "additionalProperties": False,
     }
     required = [each.name for each in listed if each.needed(verb)]

@@ -52,5 +52,20 @@ async def test_its_links_lead_from_what_was_made_to_operations_that_are_there(ap
             assert set(link["parameters"]) == set(re.findall(r"\{(\w+)\}", places[link["operationId"]]))
 
 
+async def test_it_says_what_may_be_empty(api: Installation) -> None:
+    """An empty value clears a field and filters nothing; what is required has one character at least."""
+    paths = (await description(api))["paths"]
+    (form,) = paths["/v1/ByocTrunks"]["post"]["requestBody"]["content"].values()
+    empty = {"type": "string", "maxLength": 0}
+    assert form["schema"]["properties"]["VoiceUrl"]["anyOf"][1] == empty
+    assert "minLength" not in form["schema"]["properties"]["FriendlyName"]
+    targets = paths["/v1/ConnectionPolicies/{connection_policy_sid}/Targets"]
+    (form,) = targets["post"]["requestBody"]["content"].values()
+    assert form["schema"]["properties"]["Target"]["minLength"] == 1
+    assert [each["schema"]["anyOf"][1] for each in targets["get"]["parameters"] if each["in"] == "query"] == [
+        empty
+    ] * 3
+
+
 async def test_it_tells_no_secret(api: Installation) -> None:
     assert "a-token-of" not in repr(await description(api))
