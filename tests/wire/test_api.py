@@ -62,6 +62,14 @@ async def test_the_curl_lines_of_the_page_run_with_another_host(tmp_path: Path) 
         assert await curl(trunk["url"], "-X", "DELETE", *user) == (204, None)
 
 
+async def test_behind_a_tls_proxy_on_this_machine_links_begin_as_the_client_wrote_it(tmp_path: Path) -> None:
+    told = ("-H", "Host: api.example.test", "-H", "X-Forwarded-Proto: https")
+    async with api_daemon(tmp_path) as api:
+        asked = (f"{api.base}/v1/ByocTrunks", "-X", "POST", "-u", f"{MAIN}:{AUTH_TOKEN}", *told)
+        status, trunk = await curl(*asked)
+    assert (status, trunk["url"]) == (201, f"https://api.example.test/v1/ByocTrunks/{trunk['sid']}")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def document(request: pytest.FixtureRequest) -> Document:
     """A daemon on a database of each kind."""
