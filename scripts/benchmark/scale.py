@@ -19,6 +19,9 @@ from itertools import cycle, islice
 from byoc_proxy.sip.digest import Algorithm
 from byoc_proxy.sip.digest_client import answer
 from byoc_proxy.sip.digest_server import Absent, DigestServer, Passed, Stale, Wrong
+from byoc_proxy.sip.message import Request
+from byoc_proxy.sip.parser import parse_datagram
+from byoc_proxy.sip.uri import SipUri
 from byoc_proxy.trunk.admission import Admit, Arrival, admit
 from byoc_proxy.trunk.changes import Change, Row
 from byoc_proxy.trunk.directory import Directories, Directory
@@ -43,6 +46,20 @@ ROUNDS = 100
 WALL = 1000.0  # the digest server's clock, in seconds
 
 Question = Callable[[], object]
+LetIn = Callable[[Arrival, Directory, DigestServer, str], None]
+INVITE = b"""INVITE sip:%s@HOST SIP/2.0\r
+Via: SIP/2.0/UDP 203.0.113.8:5060;rport;branch=z9hG4bK-524287-1\r
+Max-Forwards: 70\r
+From: "Carrier" <sip:+12145550100@203.0.113.8>;tag=88a7s\r
+To: <sip:%s@HOST>\r
+Call-ID: 3848276298220188511@203.0.113.8\r
+CSeq: 2 INVITE\r
+Contact: <sip:+12145550100@203.0.113.8:5060>\r
+Proxy-Authorization: PROOF\r
+Allow: INVITE, ACK, CANCEL, BYE, OPTIONS\r
+Content-Length: 0\r
+\r
+""" % (NUMBER.encode(), NUMBER.encode())
 
 
 def megabytes() -> float:
@@ -97,16 +114,17 @@ def questions(shape: Shape, directory: Directory, asked: Sequence[SipDomain]) ->
         "knows us": microseconds([partial(directory.knows, source) for source in sources]),
         "knows not us": microseconds([partial(directory.knows, "198.51.100.7")]),
         "admit by ACL us": microseconds([partial(let_in, arrival, plain) for arrival in arrivals]),
-        "admit by digest us": digest(arrivals, directory),
+        "admit by digest us": digest(arrivals, directory, let_in),
+        "INVITE by digest us": digest(arrivals, directory, read_and_let_in),
     }
 
 
-def digest(arrivals: Sequence[Arrival], directory: Directory) -> float:
+def digest(arrivals: Sequence[Arrival], directory: Directory, way: LetIn) -> float:
     """Microseconds of an admission with digest; an answer is good once, so each round has its own."""
     server = DigestServer(BASE, b"s" * 32)
     rounds = [
         [
-            partial(let_in, arrival, directory, server, proof(server, arrival))
+            partial(way, arrival, directory, server, proof(server, arrival))
             for arrival in islice(cycle(arrivals), QUESTIONS)
         ]
         for _ in range(ROUNDS // 4)
@@ -134,6 +152,15 @@ def let_in(arrival: Arrival, directory: Directory, server: DigestServer | None =
 
     verdict = admit(arrival, directory, authenticate)
     assert isinstance(verdict, Admit), verdict
+
+
+def read_and_let_in(arrival: Arrival, directory: Directory, server: DigestServer, value: str) -> None:
+    """From the bytes of the INVITE on, as carriers write them."""
+    message = parse_datagram(INVITE.replace(b"HOST", arrival.host.encode()).replace(b"PROOF", value.encode()))
+    assert isinstance(message, Request)
+    assert isinstance(message.uri, SipUri)
+    read = replace(arrival, host=message.uri.host, called=message.uri.user or "")
+    let_in(read, directory, server, message.headers.all("proxy-authorization")[0])
 
 
 def changes(directory: Directory, domain: SipDomain) -> dict[str, float]:
