@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sqlalchemy import select
@@ -17,7 +16,7 @@ from sqlalchemy import select
 from byoc_proxy.api.errors import ACCOUNT_NOT_ACTIVE, ApiError, unauthorized
 from byoc_proxy.api.refusals import stored
 from byoc_proxy.storage import tables
-from byoc_proxy.storage.vault import hashed_secret
+from byoc_proxy.storage.vault import hashed_secret, is_secret
 
 if TYPE_CHECKING:
     from byoc_proxy.provision.provisioning import Provisioning
@@ -44,8 +43,7 @@ async def principal_of(authorization: str | None, provisioning: Provisioning) ->
     else:
         account = provisioning.directories.current.accounts.get(name)
         expected = hashed_secret(account.auth_token if account is not None else "")
-    matches = compare_digest(hashed_secret(secret), expected)
-    if not matches or account is None or not secret:
+    if not is_secret(secret, expected) or account is None or not secret:
         raise unauthorized("invalid username")
     if account.status != "active":
         raise ApiError(403, ACCOUNT_NOT_ACTIVE, f"Account {account.sid} is {account.status}")

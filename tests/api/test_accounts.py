@@ -3,12 +3,14 @@
 import hashlib
 import hmac
 import re
+import secrets
 from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from byoc_proxy.api import auth
+from byoc_proxy.storage import vault
 from byoc_proxy.trunk.admission import Admit, Refuse
 from tests.support.api import ACLS, ACME, DOMAINS, OTHER, TOKEN, TRUNKS, Client, Installation
 
@@ -274,7 +276,8 @@ async def test_a_wrong_token_and_an_unknown_sid_are_one_answer_after_the_same_wo
     key = await a_key(api.acme)
     unknown = "0" * 32
     monkeypatch.setattr(auth, "hashed_secret", hashed)
-    monkeypatch.setattr(auth, "compare_digest", compared)
+    monkeypatch.setattr(vault, "hashed_secret", hashed)
+    monkeypatch.setattr(secrets, "compare_digest", compared)
     answers = []
     for known, nobody in ((ACME, f"AC{unknown}"), (key["sid"], f"SK{unknown}")):
         for sid in (known, nobody):
