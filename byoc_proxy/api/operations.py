@@ -94,7 +94,7 @@ class Operations:
                 row = await self._changeable(resource, scope, names, sid, write.connection)
                 users = await resource.ways.users(write, row)
                 if users:
-                    text = f"{sid} is in use by {', '.join(users)}; take it out there first"
+                    text = f"{sid} is in use by {', '.join(users)}; that must be over or out of the way first"
                     raise ApiError(*resource.in_use, text)
                 await write.connection.execute(delete(resource.table).where(resource.table.c.id == row["id"]))
                 self._touch(resource, write, row)

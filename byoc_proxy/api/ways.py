@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import netaddr
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from byoc_proxy.api.errors import CONFLICT, INVALID_PARAMETER, INVALID_SID, ApiError, Fault, bad_request
 from byoc_proxy.sip.digest import Ha1
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.directory import Directory
 
 DEFAULT_LENGTH: Final = {4: 32, 6: 128}
+_MOST_NAMED: Final = 3  # calls: each of them is soon over
 
 
 # --- accounts and keys ------------------------------------------------------------------------------------------
@@ -83,9 +84,15 @@ def domain_facts(row: Row, directory: Directory) -> Mapping[str, object]:
 
 
 async def users_of_domain(write: Write, row: Row) -> Sequence[str]:
-    table = tables.source_ip_mappings
-    found = await write.connection.scalars(select(table.c.sid).where(table.c.sip_domain_sid == row["sid"]))
-    return [f"source IP mapping {sid}" for sid in found]
+    """Static addresses that lead to it, and the calls that came in by it and are still up, on whatever node."""
+    table, calls = tables.source_ip_mappings, tables.calls
+    mapped = await write.connection.scalars(select(table.c.sid).where(table.c.sip_domain_sid == row["sid"]))
+    users = [f"source IP mapping {sid}" for sid in mapped]
+    live = (calls.c.domain_sid == row["sid"]) & calls.c.end_time.is_(None)
+    count = await write.connection.scalar(select(func.count()).select_from(calls).where(live)) or 0
+    named = await write.connection.scalars(select(calls.c.sid).where(live).order_by(calls.c.id).limit(_MOST_NAMED))
+    users += [f"live call {sid}" for sid in named]
+    return [*users, f"{count - _MOST_NAMED} more live calls"] if count > _MOST_NAMED else users
 
 
 def mapping(listed: Table) -> Callable[[Write, Scope, Row, Row | None], Awaitable[Row]]:

@@ -207,6 +207,7 @@ calls: Final = _resource(
     "calls",
     _sid("parent_call_sid", index=True),
     _sid("trunk_sid"),
+    _sid("domain_sid"),
     Column("from", Text, nullable=False),
     Column("to", Text, nullable=False),
     Column("caller_name", Text),

@@ -1,15 +1,13 @@
 """Calls: list, filters, fetch and delete (contract 1.8), as plain requests and through the official client."""
 
 from datetime import UTC, date, datetime
-from typing import Any
 
 import pytest
 
 from byoc_proxy.api.calls import CALLS, formatted
-from byoc_proxy.storage.database_records import DatabaseRecords
 from byoc_proxy.storage.record import CallRecord, LegRecord
 from tests.support.api import ACME, NOW, OTHER, Installation, Reply
-from tests.support.databases import Log
+from tests.support.call_records import TRUNK, a_call, recorded, sid
 from tests.support.sdk import sdk
 
 pytestmark = pytest.mark.store
@@ -17,24 +15,6 @@ pytestmark = pytest.mark.store
 LIST = "/Calls.json"
 HERE = f"/2010-04-01/Accounts/{ACME}"
 HOUR, DAY = 3600, 86_400
-TRUNK = "BY" + "1" * 32
-
-
-def sid(number: int) -> str:
-    return f"CA{number:032x}"
-
-
-def a_call(number: int, at: float = NOW, account: str = ACME, **fields: Any) -> CallRecord:
-    """A call that rings since `at`."""
-    record = CallRecord(
-        sid(number),
-        *(account, TRUNK, "Trunk", "SD" + "1" * 32, "acme.sip.example.test", "us1", "inbound"),
-        *("+14155550100", "+14158675309", "UDP 203.0.113.8:5060", f"{number}@carrier"),
-    )
-    record.stages["received"] = at
-    for name, value in fields.items():
-        setattr(record, name, value)
-    return record
 
 
 def talked(record: CallRecord, seconds: float = 12.4) -> CallRecord:
@@ -46,17 +26,6 @@ def talked(record: CallRecord, seconds: float = 12.4) -> CallRecord:
     leg.status, leg.answered_at, leg.ended_at = "completed", start + 2, start + 2 + seconds
     record.legs.append(leg)
     return record
-
-
-async def recorded(api: Installation, *calls: CallRecord) -> None:
-    """As a node writes them."""
-    store = DatabaseRecords(api.provisioning.database, "node", list, lambda: "NO" + "0" * 32, api.clock, Log())
-    for record in calls:
-        if "ended" in record.stages:
-            store.add(record)
-        else:
-            store.keep(record)
-    await store.flush(5)
 
 
 def sids(reply: Reply) -> list[str]:

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from byoc_proxy.trunk.admission import NO_AUTHENTICATION, Admit, Refuse
-from tests.support.api import ACLS, ACME, DOMAINS, TRUNKS, Installation
+from tests.support.api import ACLS, ACME, DOMAINS, NOW, TRUNKS, Installation
+from tests.support.call_records import a_call, recorded
 
 pytestmark = pytest.mark.store
 NAME = "acme.sip.example.test"
@@ -198,6 +199,23 @@ async def test_a_domain_with_access_control_lists_alone_is_warned_of(api: Instal
     await api.acme.made(path, IpAccessControlListSid=acl["sid"])
     (warning,) = (await api.acme.get(at(domain["sid"]))).json["warnings"]
     assert "add a credential list" in warning
+
+
+async def test_s40_a_domain_with_live_calls_is_not_deleted_until_they_are_over(api: Installation) -> None:
+    """Whichever node has them up; how many more than the first three there are is told, too."""
+    domain, another = await api.domain(), await api.acme.made(DOMAINS, DomainName="b.sip.example.test")
+    calls = [a_call(number, domain_sid=domain["sid"]) for number in range(5)]
+    await recorded(api, *calls)
+    reply = await api.acme.delete(at(domain["sid"]))
+    assert (reply.status, reply.code) == (409, 20409)
+    first, second, third = (call.call_sid for call in calls[:3])
+    assert f"live call {first}, live call {second}, live call {third}, 2 more live calls" in reply.json["message"]
+    assert (await api.acme.get(at(domain["sid"]))).status == 200
+    assert (await api.acme.delete(at(another["sid"]))).status == 204
+    for call in calls:
+        call.stages["ended"] = NOW
+    await recorded(api, *calls)
+    assert (await api.acme.delete(at(domain["sid"]))).status == 204
 
 
 async def test_a_domain_leads_to_one_trunk_and_a_trunk_may_have_several_domains(api: Installation) -> None:

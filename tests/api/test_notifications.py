@@ -8,8 +8,8 @@ import pytest
 
 from byoc_proxy.storage.alerts import Alert
 from byoc_proxy.storage.database_records import DatabaseRecords
-from tests.api.test_calls import a_call, recorded, sid
 from tests.support.api import ACME, NOW, OTHER, Installation
+from tests.support.call_records import a_call, recorded, sid
 from tests.support.databases import Log
 from tests.support.sdk import sdk
 

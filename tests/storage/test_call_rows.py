@@ -35,6 +35,7 @@ def test_the_first_row_is_the_callers_leg_and_the_others_name_it_as_their_parent
         "account_sid": "AC1",
         "parent_call_sid": None,
         "trunk_sid": "BY1",
+        "domain_sid": "SD1",
         "from": "+1",
         "to": "+2",
         "caller_name": "Ann",
@@ -57,7 +58,7 @@ def test_the_first_row_is_the_callers_leg_and_the_others_name_it_as_their_parent
         ("BY1", "+2", None),
         (None, "sip:bob@198.51.100.1", 12),
     ]
-    assert {leg["record"] for leg in legs} == {None}
+    assert {(leg["record"], leg["domain_sid"]) for leg in legs} == {(None, None)}
 
 
 def test_every_row_has_every_column_that_the_table_does_not_fill_itself() -> None:

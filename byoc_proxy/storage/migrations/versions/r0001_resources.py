@@ -173,6 +173,7 @@ def _calls() -> None:
         "calls",
         _sid("parent_call_sid", index=True),
         _sid("trunk_sid"),
+        _sid("domain_sid"),
         sa.Column("from", sa.Text, nullable=False),
         sa.Column("to", sa.Text, nullable=False),
         sa.Column("caller_name", sa.Text),
