@@ -132,12 +132,10 @@ def admit(
     match = _find(arrival, directory)
     if match is None:
         return _unknown_domain(arrival, directory)
-    domain, trunk = match.domain, match.trunk
-    trail: Trail = (f"domain {domain.domain_name} matched host {arrival.host}, region {match.region}",)
+    domain, trunk, trail = match.domain, match.trunk, match.trail
     if trunk is None:
         text = f"no trunk linked to {domain.domain_name}"
         return _refuse(arrival, directory, _Cause(404, "Not Found", DOMAIN_NOT_FOUND, text), trail, domain)
-    trail += (f"trunk {trunk.sid} '{trunk.friendly_name}'",)
     if match.account.status != "active":
         text = inactive(match.account)
         return _refuse(arrival, directory, _Cause(403, "Forbidden", ACCOUNT_NOT_ACTIVE, text), trail, domain)

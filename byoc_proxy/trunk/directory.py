@@ -53,7 +53,8 @@ class HostMatch(NamedTuple):
     """The domain that a Request-URI host names, with all it takes to judge a call to it.
 
     `sources`: its access control lists; empty: none is mapped. A mapped list without entries lets nobody in.
-    `region`: where the call came in. `static_ip` when the host is one.
+    `region`: where the call came in. `static_ip` when the host is one. `trail`: how the host led here, in words,
+    which are the same for every call to it: found once, and not put together anew from what lies all over memory.
     """
 
     domain: SipDomain
@@ -61,6 +62,7 @@ class HostMatch(NamedTuple):
     trunk: ByocTrunk | None
     sources: tuple[SourceTable, ...]
     region: str
+    trail: tuple[str, ...]
     static_ip: str | None = None
 
 
@@ -147,24 +149,27 @@ class Directory:
         name = _canonical_host(host)
         domain = self._rows.static_ips.get(name)
         if domain is not None:  # as over the generic name, the call came in at the node's own region
-            found = self._match(domain, self.installation.region, name)
+            found = self._match(host, domain, self.installation.region, name)
         else:
             named = self._rows.named(name)
             if named is None:
                 return None
-            found = self._match(*named)
+            found = self._match(host, *named)
         if name == host:
             self._found[host] = found  # no more than there are names of ours
         return found
 
-    def _match(self, domain: SipDomain, region: str, static_ip: str | None = None) -> HostMatch:
+    def _match(self, host: str, domain: SipDomain, region: str, static_ip: str | None = None) -> HostMatch:
         trunk_sid, tables = domain.byoc_trunk_sid, self._lists.sources
+        trunk = self._rows.trunks[trunk_sid] if trunk_sid is not None else None
+        line = f"domain {domain.domain_name} matched host {host}, region {region}"
         return HostMatch(
             domain,
             self._rows.accounts[domain.account_sid],
-            self._rows.trunks[trunk_sid] if trunk_sid is not None else None,
+            trunk,
             tuple([tables[sid] for sid in domain.ip_access_control_list_sids]),
             region,
+            (line,) if trunk is None else (line, f"trunk {trunk.sid} '{trunk.friendly_name}'"),
             static_ip,
         )
 
