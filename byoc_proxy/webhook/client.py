@@ -83,6 +83,22 @@ class Webhooks:
     ) -> WebDocument:
         """Ask `url` by GET or POST, signed with the account's auth `token`; raises `WebhookError`."""
         question = _Question(token, self._new_token(), cookies if cookies is not None else CallCookies())
+        return _document(*await self._answer(url, method, params, question))
+
+    async def notify(
+        self, url: str, method: str, params: Sequence[tuple[str, str]], token: str, idempotency_token: str
+    ) -> int:
+        """Tell `url` something, as `fetch` asks; the status of its answer, of which nothing else is looked at.
+
+        `WebhookError` when there is none.
+        """
+        response, _ = await self._answer(url, method, params, _Question(token, idempotency_token, CallCookies()))
+        return response.status
+
+    async def _answer(
+        self, url: str, method: str, params: Sequence[tuple[str, str]], question: _Question
+    ) -> tuple[HttpResponse, str]:
+        """The last answer and its address, within the time there is."""
         try:
             async with asyncio.timeout(self._total_timeout):
                 return await self._follow(address(url), method, params, question)
@@ -92,12 +108,12 @@ class Webhooks:
 
     async def _follow(
         self, there: Address, method: str, params: Sequence[tuple[str, str]], question: _Question
-    ) -> WebDocument:
+    ) -> tuple[HttpResponse, str]:
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._ask(there, method, params, question)
             question.cookies.store(there.origin, response.set_cookies)
             if response.status not in _MOVED or not response.location:
-                return _document(response, there.url)
+                return response, there.url
             there = redirected(there.url, response.location)
             if response.status not in _SAME_METHOD:
                 # §15.4.2-4: what browsers do after 301 and 302, and 303 asks for: GET, the form stays behind

@@ -261,3 +261,20 @@ async def test_an_address_that_is_not_of_the_web_is_never_requested(url: str) ->
     customer = Customer()
     assert (await failure(customer, url)).code == 11100
     assert customer.requests == []
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), [(200, "", ""), (204, "", ""), (404, "no", "text/plain")])
+async def test_what_an_application_answers_to_a_notification_is_not_read(status: int, body: str, kind: str) -> None:
+    customer = answering(body, status=status, content_type=kind)
+    assert await webhooks(customer).notify(URL, "POST", PARAMS, TOKEN, "the-same") == status
+    (asked,) = customer.requests
+    assert asked.headers["I-Twilio-Idempotency-Token"] == "the-same"
+    assert RequestValidator(TOKEN).validate(URL, asked.params, asked.headers["X-Twilio-Signature"])
+
+
+async def test_a_notification_that_nobody_takes_is_an_error() -> None:
+    customer = Customer()
+    customer.refuses("/voice")
+    with pytest.raises(WebhookError) as caught:
+        await webhooks(customer).notify(URL, "POST", PARAMS, TOKEN, "the-same")
+    assert caught.value.code == 11202
