@@ -77,17 +77,22 @@ class Dialling:
 
     def _number(self, dial: Dial, noun: Number, call_sid: str) -> Quarry:
         trunk = self._named_trunk(noun)
-        policy = self._directory.policy_of(trunk)
-        if policy is None:
-            raise CannotDial(NO_TARGETS, f"trunk {trunk.sid} has no connection policy")
-        wanted = destinations(policy, self._directory.region_order, self._draw)
-        if not wanted:
-            raise CannotDial(NO_TARGETS, f"connection policy {policy.sid} has no enabled target")
+        policies = self._directory.policies_of(trunk)
         number = trunk.outbound_numbers.called.apply(noun.number)
         presentation = self._directory.presentation(trunk)
         intent = self._intent(dial, trunk, presentation, number, to_host=trunk.to_host)
         border = self._directory.border(trunk)
-        return Quarry(call_sid, intent, wanted, policy, trunk, policy.credentials, border)
+        quarry: Quarry | None = None
+        for policy in reversed(policies):
+            wanted = destinations(policy, self._directory.region_order, self._draw)
+            if wanted:
+                quarry = Quarry(call_sid, intent, wanted, policy, trunk, policy.credentials, border, quarry)
+        if quarry is not None:
+            return quarry
+        if not policies:
+            raise CannotDial(NO_TARGETS, f"trunk {trunk.sid} has no connection policy")
+        named = " and ".join(policy.sid for policy in policies)
+        raise CannotDial(NO_TARGETS, f"connection policy {named} has no enabled target")
 
     def _named_trunk(self, noun: Number) -> ByocTrunk:
         """The trunk of `byoc`; without it the call goes out on the trunk that it came in on."""

@@ -7,7 +7,7 @@ any point leaves nothing ringing: the leg in hand is told to hang up, and the pr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.attempt import Attempt
 from byoc_proxy.call.evidence import in_words, spelt
@@ -29,6 +29,8 @@ from byoc_proxy.trunk.verdicts import (
     judge,
 )
 
+FALLBACK_ROUTING: Final = 32401  # BYOC trunk routing failure, failover to another way
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -49,7 +51,8 @@ class Quarry:
     """Who is to be reached: the leg's CallSid, what it says, where it may go, and under which policy.
 
     `credentials` are for a far end that asks: those of a `<Sip>` noun, or else of the policy. `border` decides
-    what it may hear of the other leg later on.
+    what it may hear of the other leg later on. `fallback`: the same by the trunk's other policy, for when none of
+    these destinations could place the call.
     """
 
     call_sid: str
@@ -59,6 +62,12 @@ class Quarry:
     trunk: ByocTrunk | None = None
     credentials: Credentials | None = None
     border: Border | None = None
+    fallback: Quarry | None = None
+
+    @property
+    def is_fallback(self) -> bool:
+        """Whether it goes another way than the trunk's own policy."""
+        return self.trunk is not None and self.policy.sid != self.trunk.connection_policy_sid
 
     @property
     def trunk_sid(self) -> str | None:
@@ -156,7 +165,17 @@ class Hunt:
         self._line = line
         return True
 
-    async def _run(self) -> Leg | None:
+    async def _run(self) -> None:
+        await self._by_policy()
+        while self.leg is None and not self.stopped and self.quarry.fallback is not None:
+            self.quarry = self.quarry.fallback
+            await self._by_policy()
+
+    async def _by_policy(self) -> None:
+        """The destinations of one policy, until the far end says yes or no."""
+        if self.quarry.is_fallback:
+            way = f"the fallback policy {self.quarry.policy.friendly_name} {self.quarry.policy.sid}"
+            self._journal.event(FALLBACK_ROUTING, f"BYOC Trunk routing failure: going on by {way}")
         passed_over: list[tuple[Destination, Hop]] = []
         given_up: str | None = None  # the target whose other regions are not worth trying
         for destination in self.quarry.destinations:
@@ -165,15 +184,21 @@ class Hunt:
             hops = await self._locate(destination)
             step = await self._try_each(destination, hops, passed_over)
             if step in (Next.DONE, Next.STOP):
-                return self.leg
+                return
             if step is Next.NEXT_TARGET:
                 given_up = destination.target.sid
-        if passed_over and not any(record.address for record in self._own_attempts()):
+        if self.quarry.fallback is not None:
+            return  # what rests or is down is worth a try only where there is no other way
+        if passed_over and not self._reached_any():
             self._journal.decided("every address rests or is down: all are tried")
             for destination, hop in passed_over:
                 if await self._try_each(destination, [hop]) in (Next.DONE, Next.STOP):
-                    break
-        return self.leg
+                    return
+
+    def _reached_any(self) -> bool:
+        """Whether an address of this policy has been asked."""
+        policy = self.quarry.policy.sid or None
+        return any(record.address and record.policy_sid == policy for record in self._own_attempts())
 
     def _own_attempts(self) -> list[AttemptRecord]:
         attempts = self._journal.record.attempts

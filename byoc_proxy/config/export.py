@@ -123,7 +123,11 @@ class _Writer:
         return {"auth_token": token, **parent, **_differing(AccountEntry, account)}
 
     def _trunk(self, trunk: ByocTrunk) -> dict[str, Any]:
-        references = {"connection_policy": trunk.connection_policy_sid, "from_domain": trunk.from_domain_sid}
+        references = {
+            "connection_policy": trunk.connection_policy_sid,
+            "fallback_connection_policy": trunk.fallback_connection_policy_sid,
+            "from_domain": trunk.from_domain_sid,
+        }
         return {
             **{name: self._keys[sid] for name, sid in references.items() if sid is not None},
             **_differing(TrunkEntry, trunk),

@@ -43,6 +43,7 @@ _KEYS: Final = {
     "parent_sid": "parent",
     "byoc_trunk_sid": "trunk",
     "connection_policy_sid": "connection_policy",
+    "fallback_connection_policy_sid": "fallback_connection_policy",
     "from_domain_sid": "from_domain",
     "ip_access_control_list_sids": "ip_access_control_lists",
     "credential_list_sids": "credential_lists",

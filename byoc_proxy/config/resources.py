@@ -85,7 +85,7 @@ _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SEEN_BY_OTHERS: Final = frozenset({"account", "domain_name", "interconnect", "sid", "static_ip"})
 # What of a trunk's entry is not in its record as it is in the file.
 _NOT_COPIED: Final = {
-    *("sid", "account", "friendly_name", "connection_policy", "from_domain"),
+    *("sid", "account", "friendly_name", "connection_policy", "fallback_connection_policy", "from_domain"),
     *("inbound_numbers", "outbound_numbers"),
 }
 _CLASS_OF_CODES: Final = re.compile(r"([3-6])xx")
@@ -242,19 +242,21 @@ class ResourceReader:
     def _trunks(self) -> Iterator[ByocTrunk]:
         for key, entry, sid, owner in self._owned("trunks", self._entries.trunks):
             path = ("trunks", key)
-            policy, domain = entry.connection_policy, entry.from_domain
+            domain = entry.from_domain
             yield ByocTrunk(
                 ByocTrunkSid(sid),
                 owner,
                 _named(entry, key),
-                connection_policy_sid=self._reference(
-                    (*path, "connection_policy"), "connection_policies", policy, ConnectionPolicySid
-                ),
+                connection_policy_sid=self._policy_named(path, "connection_policy", entry),
+                fallback_connection_policy_sid=self._policy_named(path, "fallback_connection_policy", entry),
                 from_domain_sid=self._reference((*path, "from_domain"), "domains", domain, SipDomainSid),
                 inbound_numbers=_numbers(entry.inbound_numbers),
                 outbound_numbers=_numbers(entry.outbound_numbers),
                 **entry.model_dump(exclude=_NOT_COPIED),
             )
+
+    def _policy_named(self, path: Path, name: str, entry: TrunkEntry) -> ConnectionPolicySid | None:
+        return self._reference((*path, name), "connection_policies", getattr(entry, name), ConnectionPolicySid)
 
     def _domains(self) -> Iterator[SipDomain]:
         for key, entry, sid, owner in self._owned("domains", self._entries.domains):

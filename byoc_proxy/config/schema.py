@@ -279,6 +279,7 @@ class TrunkEntry(Entry):
     status_callback_method: HttpMethod = "POST"
     cnam_lookup_enabled: bool = False
     connection_policy: Text64 | None = None
+    fallback_connection_policy: Text64 | None = None
     from_domain: Text64 | None = None
     ringing: Literal["early", "relay"] = "early"
     caller_format: Literal["auto", "sip"] = "auto"

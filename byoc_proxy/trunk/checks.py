@@ -41,6 +41,7 @@ REFERENCES: Final[Mapping[str, Mapping[str, str]]] = {
     "trunks": {
         "account_sid": "accounts",
         "connection_policy_sid": "connection_policies",
+        "fallback_connection_policy_sid": "connection_policies",
         "from_domain_sid": "domains",
     },
     "domains": {
@@ -119,6 +120,10 @@ class Rules:
     def _trunk(self, trunk: ByocTrunk, path: Path) -> Iterator[Finding]:
         if trunk.from_domain_sid is not None and trunk.from_host is not None:
             yield Finding((*path, "from_host"), "from_domain is set too; keep one of the two")
+        fallback = trunk.fallback_connection_policy_sid
+        if fallback is not None and fallback == trunk.connection_policy_sid:
+            text = "is the trunk's connection_policy itself; name another one or none"
+            yield Finding((*path, "fallback_connection_policy_sid"), text)
         if trunk.voice_url is not None and trunk.voice_twiml is not None:
             yield Finding((*path, "voice_twiml"), "voice_url is set too; keep one of the two")
         if 0 < trunk.session_expires < trunk.min_se:

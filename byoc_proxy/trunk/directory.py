@@ -193,6 +193,11 @@ class Directory:
         sid = trunk.connection_policy_sid
         return self.connection_policies[sid] if sid is not None else None
 
+    def policies_of(self, trunk: ByocTrunk) -> list[ConnectionPolicy]:
+        """Its policy and the one to fall back to, as far as it has them, in the order in which calls try them."""
+        sids = (trunk.connection_policy_sid, trunk.fallback_connection_policy_sid)
+        return [self.connection_policies[sid] for sid in sids if sid is not None]
+
     def from_host(self, trunk: ByocTrunk) -> str:
         """The host of From on the trunk's outbound calls: as written, its From domain, else the base domain."""
         if trunk.from_host is not None:

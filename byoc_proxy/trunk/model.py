@@ -78,6 +78,7 @@ class ByocTrunk:
     How calls leave on it (`trunk.identity`): `from_user` stands in From instead of the number, `from_host` instead
     of the From domain's name, `to_host` in To instead of the target's host. `trust_identity`: which INVITEs may
     name their caller in P-Asserted-Identity. `relay_headers`: what may cross to its carrier (`trunk.relaying`).
+    `fallback_connection_policy_sid`: where a call goes that its own policy could not place anywhere.
     """
 
     sid: ByocTrunkSid
@@ -92,6 +93,7 @@ class ByocTrunk:
     cnam_lookup_enabled: bool = False
     connection_policy_sid: ConnectionPolicySid | None = None
     from_domain_sid: SipDomainSid | None = None
+    fallback_connection_policy_sid: ConnectionPolicySid | None = None
     voice_twiml: str | None = None
     ringing: Literal["early", "relay"] = "early"
     caller_format: Literal["auto", "sip"] = "auto"

@@ -3,6 +3,7 @@
 import pytest
 
 from byoc_proxy.sip.locate import Srv
+from byoc_proxy.trunk.model import stable_sid
 from tests.support.build import ANSWER, DIAL, TLS, Carrier, CarrierCall, Scene
 
 THREE_ADDRESSES = "connection_policies: {carriers: {targets: [{target: 'sip:gw.carrier.example:5060'}]}}"
@@ -492,6 +493,76 @@ async def test_the_stop_codes_of_a_policy_replace_the_usual_ones(scene: Scene) -
     await call.hears(404)
     record = await scene.over()
     assert [attempt.status for attempt in record.attempts] == [404, 480]
+
+
+# --- another policy to fall back to -----------------------------------------------------------------------
+
+
+FALLBACK = """
+trunks: {acme-trunk: {fallback_connection_policy: reserve}}
+connection_policies:
+  carriers: {targets: [{target: "sip:198.51.100.1"}]}
+  reserve: {targets: [{target: "sip:198.51.100.2"}]}
+"""
+
+
+async def test_s8_with_every_target_dead_a_trunk_with_a_fallback_policy_completes_the_call(scene: Scene) -> None:
+    """And logs 32401; without one the call fails with 32400 (`test_with_every_gateway_silent_…`)."""
+    scene.starts(FALLBACK)
+    scene.first.is_silent()
+    call = scene.caller.calls()
+    await call.hears(180)
+    await answered_by(scene, scene.second, call)
+    assert scene.second.times("INVITE") == [4.0]
+    assert (scene.record.status, scene.codes()) == ("completed", [32401])
+    reserve = stable_sid("NY", "reserve")
+    assert [attempt.policy_sid == reserve for attempt in scene.record.attempts] == [False, True]
+    assert scene.record.events[0].text.endswith(f"going on by the fallback policy reserve {reserve}")
+
+
+async def test_a_fallback_policy_that_leads_nowhere_either_is_a_routing_failure(scene: Scene) -> None:
+    scene.starts(FALLBACK)
+    call = await refused_by_all(scene, 500, 480)
+    await call.hears(480)
+    assert ((await scene.over()).status, scene.codes()) == ("failed", [32401, 32400])
+
+
+async def test_the_called_partys_word_is_final_and_no_reason_to_fall_back(scene: Scene) -> None:
+    scene.starts(FALLBACK)
+    call = await refused_by_all(scene, 486)
+    await call.hears(486)
+    assert ((await scene.over()).status, scene.codes()) == ("busy", [])
+    assert scene.second.heard == []
+
+
+async def test_a_phone_that_has_rung_is_no_reason_to_fall_back(scene: Scene) -> None:
+    scene.starts(FALLBACK)
+    call = scene.caller.calls()
+    await call.hears(180)
+    there = await scene.first.invited()
+    there.rings()
+    there.refuses(500)
+    await call.hears(500)
+    await scene.over()
+    assert scene.second.heard == []
+
+
+async def test_addresses_that_rest_are_not_tried_where_there_is_a_fallback_policy(scene: Scene) -> None:
+    scene.starts(FALLBACK)
+    call = await refused_by_all(scene, 503)
+    await answered_by(scene, scene.second, call)
+    another = scene.caller.calls()
+    await another.hears(180)
+    await answered_by(scene, scene.second, another)
+    assert (scene.first.heard.count("INVITE"), scene.second.heard.count("INVITE")) == (1, 2)
+
+
+async def test_with_no_enabled_target_the_fallback_policy_is_the_only_way(scene: Scene) -> None:
+    scene.starts(FALLBACK.replace('"sip:198.51.100.1"', '"sip:198.51.100.1", enabled: false'))
+    call = scene.caller.calls()
+    await call.hears(180)
+    await answered_by(scene, scene.second, call)
+    assert scene.codes() == [32401]
 
 
 # --- the caller leaves -------------------------------------------------------------------------------------

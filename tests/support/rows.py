@@ -249,6 +249,7 @@ def _trunks(draw: st.DrawFn, owner: AccountSid, policies: list[Any], domains: li
         st.none() | st.sampled_from(["<Response/>", "<Response>\n  <Hangup/>\n</Response>\n", " a\n\n b "])
     )
     least = draw(st.integers(90, 1800))
+    policy, fallback = _one(draw, policies), _one(draw, policies)
     limits = st.none() | st.integers(1, 9999)
     return ByocTrunk(
         ByocTrunkSid(_sid(draw, "BY")),
@@ -261,8 +262,9 @@ def _trunks(draw: st.DrawFn, owner: AccountSid, policies: list[Any], domains: li
         draw(st.sampled_from(_URLS)),
         draw(st.sampled_from(["GET", "POST"])),
         draw(st.booleans()),
-        _one(draw, policies),
+        policy,
         from_domain,
+        fallback if fallback != policy else None,
         twiml,
         draw(st.sampled_from(["early", "relay"])),
         draw(st.sampled_from(["auto", "sip"])),

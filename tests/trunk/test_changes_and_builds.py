@@ -83,6 +83,7 @@ def trunks(own: str) -> st.SearchStrategy[Any]:
         voice_url=st.sampled_from([None, "https://a.example/"]),
         connection_policy_sid=maybe("connection_policies"),
         from_domain_sid=maybe("domains"),
+        fallback_connection_policy_sid=maybe("connection_policies"),
     )
 
 

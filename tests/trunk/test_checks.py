@@ -126,6 +126,11 @@ BROKEN = {
         "voice_url is set too",
         Rule.OTHER,
     ),
+    "a trunk falls back to another policy than its own": (
+        resources(trunks=(trunk(fallback_connection_policy_sid=trunk().connection_policy_sid),)),
+        "is the trunk's connection_policy itself",
+        Rule.OTHER,
+    ),
     "digest needs an algorithm": (
         resources(domains=(domain(digest_algorithms=()),)),
         "name MD5, SHA-256",
