@@ -15,6 +15,7 @@ WARNINGS: Final = frozenset(
         32002,  # a domain that is not here
         32011,  # one attempt; the call may go through by another
         *(32111, 32112, 32113, 32114),  # headers of a <Sip> URI
+        32401,  # no target took the call, and it goes on by the fallback policy
     }
 )
 
