@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from enum import StrEnum
 
+    from byoc_proxy.call.progress import Moved
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.listeners import TlsFiles
     from byoc_proxy.net.whereabouts import Resolver as CallResolver
@@ -77,6 +78,7 @@ class World:
     draw: Callable[[], float] = random.random
     hex_digits: Callable[[], str] = _unguessable
     alerts: AlertSink = NoAlerts()
+    listeners: tuple[Callable[[Moved], None], ...] = ()
 
 
 class Node:
@@ -114,19 +116,20 @@ class Node:
         self.health.follow(self.directories.current, self.endpoint.now)
         self._policies = self.directories.current.connection_policies
         self.services = Services(
-            self.endpoint,
-            self.directories,
-            webhooks,
-            world.resolver,
-            self.health,
-            lines,
-            door,
-            world.records,
-            world.alerts,
-            world.hex_digits,
-            world.wall,
-            world.draw,
-            world.log,
+            endpoint=self.endpoint,
+            directories=self.directories,
+            webhooks=webhooks,
+            resolver=world.resolver,
+            health=self.health,
+            lines=lines,
+            door=door,
+            records=world.records,
+            alerts=world.alerts,
+            token=world.hex_digits,
+            wall=world.wall,
+            draw=world.draw,
+            log=world.log,
+            listeners=world.listeners,
         )
         self.switchboard.serve(self.services)
         self.prober = Prober(self.services)

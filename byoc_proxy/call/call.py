@@ -8,20 +8,19 @@ waited for.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from byoc_proxy.call.bridge import Bridge, refuse_method
 from byoc_proxy.call.conversation import Conversation
 from byoc_proxy.call.dialling import CannotDial, Dialling
 from byoc_proxy.call.hunt import Hunt
-from byoc_proxy.call.journal import Journal
+from byoc_proxy.call.status import Cause, Status, dial_status
 from byoc_proxy.sip.sdp import SdpError, held_answer, held_offer
 from byoc_proxy.trunk.admission import ERROR_HEADER
 from byoc_proxy.trunk.verdicts import (
     FinalResponse,
     Outcome,
     RingTimeout,
-    dial_status,
     failure,
     status_for_other_leg,
 )
@@ -29,40 +28,51 @@ from byoc_proxy.twiml.interpreter import DialOutcome, Entry, Fetched, FetchFaile
 from byoc_proxy.twiml.interpreter import run as run_script
 from byoc_proxy.twiml.verbs import Number, Sip
 from byoc_proxy.webhook.cookies import CallCookies
-from byoc_proxy.webhook.parameters import voice_parameters
+from byoc_proxy.webhook.parameters import CallFacts, voice_parameters
 from byoc_proxy.webhook.urls import WebhookError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from byoc_proxy.call.intent import Origin
+    from byoc_proxy.call.journal import Journal
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.message import Response
     from byoc_proxy.sip.outputs import Ended
     from byoc_proxy.sip.session import Fields
-    from byoc_proxy.trunk.admission import Admit
+    from byoc_proxy.trunk.model import ByocTrunk
     from byoc_proxy.twiml.verbs import Dial
-    from byoc_proxy.webhook.parameters import CallFacts
 
 RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
 LONGEST_SETUP: Final = 900.0  # more than any single <Dial> may ring
 SETUP_TOO_LONG: Final = 32016  # post dial delay timeout
 ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
 NO_VOICE_URL: Final = 11100
-REJECTED: Final = {"rejected": 404, "busy": 486}
+
+
+class Rejection(NamedTuple):
+    """What `<Reject>` says to the caller, and what that makes of the call."""
+
+    code: int
+    cause: Cause
+
+
+REJECTED: Final = {"rejected": Rejection(404, Cause.UNANSWERED), "busy": Rejection(486, Cause.BUSY)}
 
 
 class Call:
     """One inbound call; the `Stage` of its script."""
 
-    def __init__(self, services: Services, leg: Leg, origin: Origin, admission: Admit, facts: CallFacts) -> None:
+    def __init__(
+        self, services: Services, leg: Leg, origin: Origin, trunk: ByocTrunk, facts: CallFacts, journal: Journal
+    ) -> None:
         self.sid = facts.call_sid
         self.leg = leg
-        self.journal = Journal(services, leg, admission, facts)
+        self.journal = journal
         self._services = services
         self._origin = origin
-        self._trunk = admission.trunk
+        self._trunk = trunk
         self._facts = facts
         self._cookies = CallCookies()
         self._ringing: Leg | None = None  # the one phone that rings
@@ -72,7 +82,7 @@ class Call:
         self._stay: asyncio.Timeout | None = None  # while the script runs
         leg.on_ended = self._caller_left
         leg.on_acked = lambda _: self.journal.stage("acknowledged")
-        account = services.directories.current.accounts[admission.trunk.account_sid]
+        account = services.directories.current.accounts[trunk.account_sid]
         self._auth_token = account.auth_token
 
     # --- life ----------------------------------------------------------------------------------------------
@@ -108,7 +118,7 @@ class Call:
     def ring(self, headers: Fields = ()) -> None:
         """180, unless it rings already."""
         if "ringing" not in self.journal.record.stages:
-            self.journal.stage("ringing")
+            self.journal.rang()
             self.leg.progress(180, b"", headers)
 
     def end(self, reason: str = "") -> None:
@@ -170,7 +180,7 @@ class Call:
         if self.leg.answered:
             self.leg.hang_up()
         else:
-            self._refuse(FinalResponse(REJECTED[reason]))
+            self._refuse(FinalResponse(REJECTED[reason].code), cause=REJECTED[reason].cause)
 
     def hang_up(self) -> None:
         """`<Hangup>`, or nothing left to run. An unanswered caller hears why the last `<Dial>` failed; if there
@@ -196,7 +206,7 @@ class Call:
             return await self._dial(dial, hunts)
         finally:
             for hunt in hunts:
-                hunt.free()
+                hunt.free()  # a ring timeout has freed them before
 
     async def _dial(self, dial: Dial, hunts: list[Hunt]) -> DialOutcome:
         started = self._services.endpoint.now
@@ -238,15 +248,29 @@ class Call:
         """One noun to be hunted for. Raises `CannotDial`."""
         quarry = dialling.quarry(dial, noun, f"CA{self._services.token()}")
         self.journal.tell("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
-        return Hunt(self._services, quarry, self.journal, on_progress)
+        facts = CallFacts(
+            quarry.call_sid,
+            self._facts.account_sid,
+            quarry.intent.caller,
+            quarry.called,
+            direction="outbound-dial",
+            trunk_sid=quarry.trunk_sid,
+            parent_call_sid=self.sid,
+        )
+        journal, callback = self.journal, noun.callback
+        return Hunt(self._services, quarry, journal, lambda: journal.child(facts, callback), on_progress)
 
     async def _first_answer(self, hunts: Sequence[Hunt], sequential: bool) -> Hunt | None:
-        if len(hunts) > 1 and not sequential:
-            return await self._race(hunts)
+        if len(hunts) == 1 or sequential:
+            for hunt in hunts:
+                if await hunt.run() is not None:
+                    return hunt
+            return None
+        winner = await self._race(hunts)
         for hunt in hunts:
-            if await hunt.run() is not None:
-                return hunt
-        return None
+            if hunt is not winner:
+                hunt.free()
+        return winner
 
     async def _race(self, hunts: Sequence[Hunt]) -> Hunt | None:
         """All at once: the first answer wins and the rest are cancelled."""
@@ -283,7 +307,7 @@ class Call:
             self._ringing = leg
             Bridge(self.leg, leg, refuse_method)  # what they ask in their early dialogs crosses, too
         if response.sdp and sole:
-            self.journal.stage("ringing")
+            self.journal.rang()
             self.leg.progress(response.status, response.sdp, self.leg.lets(response.headers))
         elif response.status != 183:
             self.ring(self.leg.lets(response.headers) if sole else ())
@@ -297,7 +321,7 @@ class Call:
         else:
             self._refusal, self._error = FinalResponse(480, "Temporarily Unavailable"), ""
             for hunt in hunts:
-                hunt.rang_out()
+                hunt.free(Cause.UNANSWERED)
         status = dial_status(outcome)
         self.journal.tell("dial.failed", status=status, sip_status=self._refusal.status)
         sid = hunts[0].quarry.call_sid if hunts else None
@@ -335,7 +359,7 @@ class Call:
             self.journal.callee_ended(ended)
         self._conversation = None
         return DialOutcome(
-            "completed",
+            Status.COMPLETED,
             winner.quarry.call_sid,
             int(self._services.endpoint.now - started),
             bridged=True,
@@ -363,11 +387,11 @@ class Call:
 
     # --- ending --------------------------------------------------------------------------------------------
 
-    def _refuse(self, final: FinalResponse, error: str = "") -> None:
+    def _refuse(self, final: FinalResponse, error: str = "", cause: Cause | None = None) -> None:
         text = "".join(char if char.isprintable() else " " for char in error)
         status = status_for_other_leg(final.status)
         reason = final.reason if status == final.status else ""
-        self.journal.refused(status)
+        self.journal.refused(status, cause)
         self.leg.refuse(status, reason or None, ((ERROR_HEADER, text),) if text else ())
 
     def _answer_and_end(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.bridge import Bridge, refuse_method
 from byoc_proxy.call.dialling import CannotDial
+from byoc_proxy.call.status import Cause
 from byoc_proxy.call.transfer import NOT_ALLOWED, Referral, Reports, read_referral
 from byoc_proxy.sip.sdp import without_direction
 from byoc_proxy.trunk.verdicts import FinalResponse, failure
@@ -190,7 +191,7 @@ class Conversation:
             async with asyncio.timeout(ring_timeout):
                 leg = await hunt.run()
         except TimeoutError:
-            hunt.rang_out()
+            hunt.free(Cause.UNANSWERED)
             return FinalResponse(408)
         if leg is None:
             return failure(hunt.outcomes)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.call.attempt import Attempt
 from byoc_proxy.call.evidence import in_words, spelt
 from byoc_proxy.call.lines import Full
+from byoc_proxy.call.status import Cause, Status, cause_of
 from byoc_proxy.sip.locate import NotLocated
-from byoc_proxy.storage.record import AttemptRecord, LegRecord
+from byoc_proxy.storage.record import AttemptRecord
 from byoc_proxy.trunk.origination import Destination, redirected_to
 from byoc_proxy.trunk.verdicts import (
     FinalResponse,
@@ -24,7 +25,6 @@ from byoc_proxy.trunk.verdicts import (
     Step,
     Unreachable,
     Unresolved,
-    dial_status,
     failure,
     judge,
 )
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from byoc_proxy.call.journal import Journal
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.call.lines import Line
+    from byoc_proxy.call.progress import Progress
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.locate import Hop
@@ -91,66 +92,45 @@ class Hunt:
         services: Services,
         quarry: Quarry,
         journal: Journal,
+        begin: Callable[[], Progress],
         on_progress: Callable[[Leg, Response], None],
     ) -> None:
+        """`begin` gives the progress of the leg, when it is hunted for and not before."""
         self.quarry = quarry
+        self.progress: Progress | None = None
         self.leg: Leg | None = None
         self.outcomes: list[Outcome] = []
         self.stopped = False  # the far end's word was final
         self._services = services
         self._journal = journal
+        self._begin_leg = begin
         self._on_progress = on_progress
         self._line: Line | None = None
-        self._record: LegRecord | None = None
 
     async def run(self) -> Leg | None:
-        """Hunt. Raises nothing but cancellation, and leaves no attempt without an end. The answered leg keeps its
-        line until `free`.
-        """
-        self._begin_record()
-        status = "failed"
+        """Hunt. Raises nothing but cancellation, and leaves no attempt without an end. `free` is to follow."""
+        progress = self.progress = self._begin_leg()
         try:
             if self._seize():
-                status = "canceled"
                 await self._run()
-                status = dial_status(failure(self.outcomes))
         finally:
             for record in self._own_attempts():
                 close_attempt(record, None, self._services.endpoint.now)
-            if self.leg is None:
-                self.free(status)
-            else:
-                self._answered()
+        if self.leg is not None:
+            progress.move(Cause.ANSWERED, 200)
+        else:
+            final = failure(self.outcomes)
+            self.free(cause_of(final), final.status)
         return self.leg
 
-    def free(self, status: str = "completed") -> None:
-        """The leg is over, as `status` has it: give its line back. Idempotent."""
+    def free(self, cause: Cause = Cause.CANCELLED, sip_status: int | None = 487) -> None:
+        """The leg is over, or given up before it was answered because of `cause`. Its line is free. Idempotent."""
         if self._line is not None:
             self._services.lines.release(self._line)
             self._line = None
-        record = self._record
-        if record is not None and record.ended_at is None:
-            record.status, record.ended_at = status, self._services.wall()
-            self._journal.changed()
-
-    def rang_out(self) -> None:
-        """It was given up because it has rung for as long as it may, and for no other reason."""
-        if self._record is not None and self._record.status == "canceled":
-            self._record.status = "no-answer"
-            self._journal.changed()
-
-    def _begin_record(self) -> None:
-        quarry = self.quarry
-        self._record = LegRecord(
-            quarry.call_sid, quarry.trunk_sid, quarry.intent.caller, quarry.called, self._services.wall()
-        )
-        self._journal.record.legs.append(self._record)
-        self._journal.changed()
-
-    def _answered(self) -> None:
-        if self._record is not None:
-            self._record.status, self._record.answered_at = "in-progress", self._services.wall()
-            self._journal.changed()
+        if self.progress is not None:
+            answered = self.progress.status is Status.IN_PROGRESS
+            self.progress.move(Cause.ENDED if answered else cause, None if answered else sip_status)
 
     def _seize(self) -> bool:
         """A line on the trunk that the call leaves on; without one this hunt has failed before it began."""
@@ -246,7 +226,7 @@ class Hunt:
                 continue
             record = self._begin(destination, hop)
             attempt = Attempt(self._services, self._journal, self.quarry, destination, hop, record)
-            leg, outcome = await attempt.run(self._on_progress)
+            leg, outcome = await attempt.run(self._progressed)
             step = self._finish(record, outcome, leg, redirected)
             if step.rest:
                 now = self._services.endpoint.now
@@ -273,8 +253,15 @@ class Hunt:
         elsewhere = replace(destination, uri=uri)  # by way of the same outbound proxy
         return await self._try_each(elsewhere, await self._locate(elsewhere, redirected=True), redirected=True)
 
+    def _progressed(self, leg: Leg, response: Response) -> None:
+        if leg.rang and self.progress is not None:
+            self.progress.move(Cause.RANG)
+        self._on_progress(leg, response)
+
     def _begin(self, destination: Destination, hop: Hop | None) -> AttemptRecord:
         quarry = self.quarry
+        if hop is not None and self.progress is not None:
+            self.progress.move(Cause.CALLED)
         record = AttemptRecord(
             quarry.call_sid,
             str(destination.uri.with_user(destination.uri.user).without_headers()),  # no password, no headers

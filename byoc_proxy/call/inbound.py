@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.call.call import Call
 from byoc_proxy.call.intent import Origin
+from byoc_proxy.call.journal import Journal
 from byoc_proxy.call.leg import Leg
+from byoc_proxy.call.status import Status
+from byoc_proxy.sip.flow import place_of
+from byoc_proxy.storage.record import CallRecord
 from byoc_proxy.trunk.identity import Identity
 from byoc_proxy.trunk.numbers import number_of, with_format
 from byoc_proxy.webhook.parameters import CallFacts, SipFacts, party
@@ -30,7 +34,18 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     believed = _believes(admission)
     identity = Identity.of(request, believed, admission.trunk.inbound_numbers.calling)
     facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission, identity)
-    call = Call(services, leg, Origin.of(request, identity), admission, facts)
+    journal = Journal(services, facts, _record(leg, admission, facts), Status.INITIATED)
+    journal.begin("received")
+    journal.tell(
+        "call.admitted",
+        trunk_sid=admission.trunk.sid,
+        domain=admission.domain.domain_name,
+        caller=facts.caller,
+        called=facts.called,
+        source=journal.record.source,
+        decisions=admission.trail,
+    )
+    call = Call(services, leg, Origin.of(request, identity), admission.trunk, facts, journal)
     leg.belongs_to(admission.trunk)
     leg.secure = admission.domain.secure
     leg.border = services.directories.current.border(admission.trunk)
@@ -38,6 +53,30 @@ def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call
     for line in (leg.detour, *_reasons(request, identity, facts, believed)):
         call.journal.decided(line)
     return call
+
+
+def _record(leg: Leg, admission: Admit, facts: CallFacts) -> CallRecord:
+    flow, trunk, domain = leg.session.flow, admission.trunk, admission.domain
+    return CallRecord(
+        call_sid=facts.call_sid,
+        account_sid=facts.account_sid,
+        trunk_sid=trunk.sid,
+        trunk=trunk.friendly_name,
+        domain_sid=domain.sid,
+        domain=domain.domain_name,
+        region=admission.region,
+        direction=facts.direction,
+        caller=facts.caller,
+        called=facts.called,
+        source=place_of(flow.transport, flow.remote),
+        call_id=leg.call_id,
+        caller_raw=facts.caller_raw,
+        called_raw=facts.called_raw,
+        caller_name=facts.caller_name,
+        username=admission.username,
+        acl_entry=str(admission.acl_entry) if admission.acl_entry else None,
+        decisions=list(admission.trail),
+    )
 
 
 def _credentials(services: Services, trunk: ByocTrunk) -> Credentials | None:

@@ -5,22 +5,21 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from byoc_proxy.call.status import Cause, Status, after, cause_of_refusal
-from byoc_proxy.sip.flow import place_of
+from byoc_proxy.call.progress import Progress
+from byoc_proxy.call.status import Cause, Status, cause_of_code
 from byoc_proxy.sip.outputs import By
 from byoc_proxy.storage.alerts import Alert
-from byoc_proxy.storage.record import CallRecord, EventRecord, WebhookRecord
+from byoc_proxy.storage.record import EventRecord, LegRecord, WebhookRecord
 from byoc_proxy.webhook.urls import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from byoc_proxy.call.leg import Leg
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.message import Response
     from byoc_proxy.sip.outputs import Ended
-    from byoc_proxy.storage.record import AttemptRecord
-    from byoc_proxy.trunk.admission import Admit
+    from byoc_proxy.storage.record import AttemptRecord, CallRecord
+    from byoc_proxy.twiml.verbs import StatusCallback
     from byoc_proxy.webhook.parameters import CallFacts
 
 _ABOUT_THE_SCRIPT = frozenset({11, 12, 13})  # thousands of the codes of requests, documents and verbs
@@ -30,50 +29,36 @@ _WHO = {By.LOCAL: "proxy", By.TIMEOUT: "timeout"}
 class Journal:
     """The record of one call in the making."""
 
-    def __init__(self, services: Services, leg: Leg, admission: Admit, facts: CallFacts) -> None:
-        flow = leg.session.flow
-        trunk, domain = admission.trunk, admission.domain
+    def __init__(
+        self,
+        services: Services,
+        facts: CallFacts,
+        record: CallRecord,
+        status: Status,
+        callback: StatusCallback | None = None,
+    ) -> None:
+        """`record` is to be filled in from now on; `status` is where the leg begins that the call stands on."""
+        self.record = record
+        self.progress = Progress(services, facts, status, record, record, callback)
         self._services = services
         self._started = services.endpoint.now
-        self._answered_at: float | None = None
         self._written = False
-        self._source = flow.remote[0]
-        self.record = CallRecord(
-            call_sid=facts.call_sid,
-            account_sid=facts.account_sid,
-            trunk_sid=trunk.sid,
-            trunk=trunk.friendly_name,
-            domain_sid=domain.sid,
-            domain=domain.domain_name,
-            region=admission.region,
-            direction=facts.direction,
-            caller=facts.caller,
-            called=facts.called,
-            source=place_of(flow.transport, flow.remote),
-            call_id=leg.call_id,
-            caller_raw=facts.caller_raw,
-            called_raw=facts.called_raw,
-            caller_name=facts.caller_name,
-            username=admission.username,
-            acl_entry=str(admission.acl_entry) if admission.acl_entry else None,
-            decisions=list(admission.trail),
-        )
-        self.stage("received")
-        self.tell(
-            "call.admitted",
-            trunk_sid=trunk.sid,
-            domain=domain.domain_name,
-            caller=facts.caller,
-            called=facts.called,
-            source=self.record.source,
-            decisions=self.record.decisions,
-        )
+
+    def begin(self, stage: str) -> None:
+        """The call is known from here on: should the process be killed, the next one writes what is known now."""
+        self.stage(stage)
         self._keep()
 
     @property
     def status(self) -> str:
         """The public CallStatus."""
         return self.record.status
+
+    def child(self, facts: CallFacts, callback: StatusCallback | None = None) -> Progress:
+        """One more leg of this call, that is being dialled."""
+        leg = LegRecord(facts.call_sid, facts.trunk_sid, facts.caller, facts.called, self._services.wall())
+        self.record.legs.append(leg)
+        return Progress(self._services, facts, Status.INITIATED, leg, self.record, callback)
 
     def tell(self, event: str, **fields: object) -> None:
         """Log one decision, under the call's CallSid and its caller's Call-ID."""
@@ -108,7 +93,7 @@ class Journal:
     def alert(self, code: int, text: str) -> None:
         """Tell the account of a code that the record has in its place."""
         record = self.record
-        alert = Alert(record.account_sid, code, text, record.call_sid, self._source)
+        alert = Alert(record.account_sid, code, text, record.call_sid, _host_of(record.source))
         if record.webhooks and code // 1000 in _ABOUT_THE_SCRIPT:
             asked = record.webhooks[-1]
             alert = alert._replace(request_url=asked.url, request_method=asked.method)
@@ -129,21 +114,19 @@ class Journal:
             asked.duration = round(self._services.endpoint.now - started, 4)
             self.tell("webhook.answered", url=asked.url, seconds=asked.duration, code=asked.code)
 
-    def changed(self) -> None:
-        """Something is different that is told to whoever looks, and not worth a write to the disk."""
-        self._services.records.changed(self.record)
+    def rang(self) -> None:
+        """The called side rings, or our caller hears so."""
+        self.stage("ringing")
+        self.progress.move(Cause.RANG)
 
     def answered(self) -> None:
-        self._answered_at = self._services.endpoint.now
         self.stage("answered")
-        self.record.sip_status = 200
-        self._move(Cause.ANSWERED)
+        self.progress.move(Cause.ANSWERED, 200)
         self._keep()
 
-    def refused(self, status: int) -> None:
-        """We are about to refuse the caller."""
-        self.record.sip_status = status
-        self._move(cause_of_refusal(status))
+    def refused(self, status: int, cause: Cause | None = None) -> None:
+        """We are about to refuse the caller; `cause` where the code does not say it."""
+        self.progress.move(cause or cause_of_code(status), status)
 
     def callee_ended(self, ended: Ended) -> None:
         if ended.by is not By.LOCAL:
@@ -154,11 +137,10 @@ class Journal:
     def ended(self, ended: Ended, who: str = "caller") -> None:
         """The leg is over that the call stands on: the caller's, or that of `who` after a transfer."""
         record = self.record
-        if record.status == Status.RINGING and record.sip_status is None:
-            record.sip_status = 487  # the caller's CANCEL (RFC 3261 §9.2)
         record.ended_by = record.ended_by or _WHO.get(ended.by, who)
         record.cause = record.cause or ended.reason
-        self._move(Cause.ENDED)
+        # an unanswered leg is over by a CANCEL of its caller's (RFC 3261 §9.2)
+        self.progress.move(Cause.ENDED, None if record.sip_status else 487)
 
     def late(self, attempt: AttemptRecord, response: Response) -> None:
         """Something came for an attempt that we had left; if the record is out, a new revision follows."""
@@ -174,8 +156,8 @@ class Journal:
         """The call is over: write its record."""
         now = self._services.endpoint.now
         record = self.record
-        if self._answered_at is not None:
-            record.duration = round(now - self._answered_at, 3)
+        if not self.progress.move(Cause.ENDED):
+            self.progress.move(Cause.FAILED)
         self.stage("ended")
         self.tell(
             "call.ended",
@@ -203,5 +185,7 @@ class Journal:
             # a full disk must not end calls; the log has what the file could not take
             self.warn("record.not_written", cause=str(error), record=self.record.as_dict())
 
-    def _move(self, cause: Cause) -> None:
-        self.record.status = after(Status(self.record.status), cause)
+
+def _host_of(place: str) -> str:
+    """The address in `UDP 203.0.113.8:5060`; nothing for a call that came from nowhere."""
+    return place.partition(" ")[2].rpartition(":")[0].strip("[]")

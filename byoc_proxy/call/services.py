@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from byoc_proxy.call.door import Door
     from byoc_proxy.call.lines import Lines
+    from byoc_proxy.call.progress import Moved
     from byoc_proxy.net.endpoint import Endpoint
     from byoc_proxy.net.whereabouts import Resolver
     from byoc_proxy.storage.alerts import AlertSink
@@ -19,9 +20,12 @@ if TYPE_CHECKING:
     from byoc_proxy.webhook.client import Webhooks
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`token` gives 32 unguessable hex digits, `wall` seconds since 1970, `draw` floats in [0, 1)."""
+    """`token` gives 32 unguessable hex digits, `wall` seconds since 1970, `draw` floats in [0, 1).
+
+    `listeners` hear of every move of every leg, in the very moment: they may not take long, and cannot fail.
+    """
 
     endpoint: Endpoint
     directories: Directories
@@ -36,3 +40,4 @@ class Services:
     wall: Callable[[], float]
     draw: Callable[[], float]
     log: Any
+    listeners: tuple[Callable[[Moved], None], ...] = ()

@@ -1,4 +1,6 @@
-"""CallStatus of an inbound call as one declared machine: the public statuses and what moves them."""
+"""CallStatus as one declared machine, for every leg that has a CallSid: one that came in, one that was dialled, one
+that the API asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,41 +8,78 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.machine import to
+from byoc_proxy.trunk.verdicts import CallerLeft, FinalResponse, RingTimeout
 
 if TYPE_CHECKING:
     from byoc_proxy.sip.machine import Rule
+    from byoc_proxy.trunk.verdicts import Outcome
 
 
 class Status(StrEnum):
-    """The public spelling of the REST resource."""
+    """The public spelling, of webhooks. The REST resource has no `initiated`: see `shown`."""
 
+    QUEUED = "queued"  # asked for over the API, and not called yet
+    INITIATED = "initiated"
     RINGING = "ringing"
     IN_PROGRESS = "in-progress"
     COMPLETED = "completed"
     BUSY = "busy"
     FAILED = "failed"
     NO_ANSWER = "no-answer"
+    CANCELED = "canceled"
 
 
 class Cause(StrEnum):
     """What moves a status."""
 
+    CALLED = "the INVITE goes out"
+    RANG = "it rings"
     ANSWERED = "answered"
     ENDED = "one side hung up"
-    REFUSED_BUSY = "refused: busy"
-    REFUSED_UNANSWERED = "refused: nobody answered"
-    REFUSED_FAILED = "refused: it failed"
+    BUSY = "busy"
+    UNANSWERED = "nobody answered"
+    FAILED = "it failed"
+    CANCELLED = "cancelled"
 
 
 _S, _C = Status, Cause
 
 TRANSITIONS: Final[dict[tuple[StrEnum, StrEnum], Rule]] = {
+    (_S.QUEUED, _C.CALLED): to(_S.INITIATED),
+    (_S.QUEUED, _C.UNANSWERED): to(_S.NO_ANSWER),  # its time was up before anybody could be called
+    (_S.QUEUED, _C.FAILED): to(_S.FAILED),
+    (_S.QUEUED, _C.CANCELLED): to(_S.CANCELED),
+    (_S.INITIATED, _C.RANG): to(_S.RINGING),
+    (_S.INITIATED, _C.ANSWERED): to(_S.IN_PROGRESS),
+    (_S.INITIATED, _C.ENDED): to(_S.NO_ANSWER),
+    (_S.INITIATED, _C.BUSY): to(_S.BUSY),
+    (_S.INITIATED, _C.UNANSWERED): to(_S.NO_ANSWER),
+    (_S.INITIATED, _C.FAILED): to(_S.FAILED),
+    (_S.INITIATED, _C.CANCELLED): to(_S.CANCELED),
     (_S.RINGING, _C.ANSWERED): to(_S.IN_PROGRESS),
     (_S.RINGING, _C.ENDED): to(_S.NO_ANSWER),  # the caller left before anybody answered
-    (_S.RINGING, _C.REFUSED_BUSY): to(_S.BUSY),
-    (_S.RINGING, _C.REFUSED_UNANSWERED): to(_S.NO_ANSWER),
-    (_S.RINGING, _C.REFUSED_FAILED): to(_S.FAILED),
+    (_S.RINGING, _C.BUSY): to(_S.BUSY),
+    (_S.RINGING, _C.UNANSWERED): to(_S.NO_ANSWER),
+    (_S.RINGING, _C.FAILED): to(_S.FAILED),
+    (_S.RINGING, _C.CANCELLED): to(_S.CANCELED),
     (_S.IN_PROGRESS, _C.ENDED): to(_S.COMPLETED),
+}
+TERMINAL: Final = frozenset({_S.COMPLETED, _S.BUSY, _S.FAILED, _S.NO_ANSWER, _S.CANCELED})
+
+# What a final response means for the leg that got it, whoever gave it; 480 is `failed`, as in the public API
+FINAL_CODES: Final = {
+    408: Cause.UNANSWERED,
+    480: Cause.FAILED,
+    486: Cause.BUSY,
+    487: Cause.UNANSWERED,
+    600: Cause.BUSY,
+    603: Cause.BUSY,
+}
+_EVENTS: Final = {
+    _S.INITIATED: "initiated",
+    _S.RINGING: "ringing",
+    _S.IN_PROGRESS: "answered",
+    **dict.fromkeys(TERMINAL, "completed"),
 }
 
 
@@ -50,17 +89,31 @@ def after(status: Status, cause: Cause) -> Status:
     return Status(rule.next) if rule is not None else status
 
 
-_REFUSALS: Final = {
-    404: Cause.REFUSED_UNANSWERED,  # <Reject> is `no-answer` in the public API
-    408: Cause.REFUSED_UNANSWERED,
-    480: Cause.REFUSED_FAILED,
-    486: Cause.REFUSED_BUSY,
-    487: Cause.REFUSED_UNANSWERED,
-    600: Cause.REFUSED_BUSY,
-    603: Cause.REFUSED_BUSY,
-}
+def shown(status: Status) -> Status:
+    """As the REST resource and the requests of a script have it: they know nothing between queued and ringing."""
+    return Status.RINGING if status is Status.INITIATED else status
 
 
-def cause_of_refusal(status: int) -> Cause:
-    """What a final failure that we sent means for the status."""
-    return _REFUSALS.get(status, Cause.REFUSED_FAILED)
+def event_of(status: Status) -> str | None:
+    """The name under which a status callback subscribes to it; nobody is told of `queued`."""
+    return _EVENTS.get(status)
+
+
+def cause_of_code(code: int) -> Cause:
+    """What a final response code does to a call."""
+    return Cause.ANSWERED if code < 300 else FINAL_CODES.get(code, Cause.FAILED)
+
+
+def cause_of(outcome: Outcome) -> Cause:
+    """What the outcome that ended a dialled call does to it."""
+    if isinstance(outcome, FinalResponse):
+        return cause_of_code(outcome.status)
+    if isinstance(outcome, RingTimeout):
+        return Cause.UNANSWERED
+    return Cause.CANCELLED if isinstance(outcome, CallerLeft) else Cause.FAILED
+
+
+def dial_status(outcome: Outcome) -> Status:
+    """`DialCallStatus` for the outcome that ended what a `<Dial>` called."""
+    status = after(Status.RINGING, cause_of(outcome))
+    return Status.COMPLETED if status is Status.IN_PROGRESS else status

@@ -18,7 +18,7 @@ class LegRecord:
     """One noun of a `<Dial>`, which has a CallSid of its own: all attempts to reach somebody for it.
 
     `status` is that of the public Call resource; a leg that was given up is `canceled`, or `no-answer` when it rang
-    for as long as the `<Dial>` allows.
+    for as long as the `<Dial>` allows. What the final response was, its attempts tell.
     """
 
     call_sid: str
@@ -29,6 +29,14 @@ class LegRecord:
     status: str = "ringing"
     answered_at: float | None = None
     ended_at: float | None = None
+
+    def moved(self, status: str, at: float, sip_status: int | None, duration: float | None) -> None:
+        """It has another status; `duration` in seconds is None while it lives."""
+        self.status = status
+        if status == "in-progress":
+            self.answered_at = at
+        elif duration is not None:
+            self.ended_at = at
 
 
 @dataclass(slots=True)
@@ -118,6 +126,15 @@ class CallRecord:
     ended_by: str = ""
     duration: float = 0.0
     revision: int = 1
+
+    def moved(self, status: str, at: float, sip_status: int | None, duration: float | None) -> None:
+        """Its own leg has another status; `duration` in seconds is None while it lives."""
+        self.status = status
+        self.sip_status = sip_status
+        if status == "in-progress":
+            self.stages.setdefault("answered", at)
+        elif duration is not None:
+            self.duration = round(duration, 3)
 
     def as_dict(self) -> dict[str, object]:
         """The record under its published names: `from` and `to` are what the columns are called."""

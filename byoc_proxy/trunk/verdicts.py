@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,8 +20,6 @@ ATTEMPT_FAILED: Final = 32011  # error with your SIP infrastructure
 CARRIER_WANTS_CREDENTIALS: Final = 32106
 LONGEST_REST: Final = 300.0
 DEFAULT_REST: Final = 30.0
-
-DialStatus = Literal["completed", "busy", "no-answer", "failed", "canceled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,25 +251,3 @@ def status_for_other_leg(status: int) -> int:
     if status in (401, 407):
         return 403
     return 480 if 300 <= status < 400 else status
-
-
-_STATUS_BY_CODE: Final[dict[int, DialStatus]] = {
-    486: "busy",
-    600: "busy",
-    603: "busy",
-    408: "no-answer",
-    487: "no-answer",
-}
-_STATUS_BY_OUTCOME: Final[dict[type[Outcome], DialStatus]] = {
-    RingTimeout: "no-answer",
-    CallerLeft: "canceled",
-}
-
-
-def dial_status(outcome: Outcome) -> DialStatus:
-    """`DialCallStatus` for the outcome that ended a dialled call; 480 is `failed`, as in the public API."""
-    if isinstance(outcome, FinalResponse):
-        if outcome.status < 300:
-            return "completed"
-        return _STATUS_BY_CODE.get(outcome.status, "failed")
-    return _STATUS_BY_OUTCOME.get(type(outcome), "failed")

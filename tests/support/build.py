@@ -12,14 +12,14 @@ import json
 import random
 from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import yaml
 
 from byoc_proxy.app import Node, World
 from byoc_proxy.config.load import Loaded, load
-from byoc_proxy.sim.leftovers import kept_by, unfinished
+from byoc_proxy.sim.leftovers import disorder, kept_by, unfinished
 from byoc_proxy.sim.network import Network
 from byoc_proxy.sim.tasks import Tasks
 from byoc_proxy.sim.wire import NodeWire, listen
@@ -32,6 +32,9 @@ from byoc_proxy.trunk.model import stable_sid
 from tests.support.carrier import ANSWER, DIALLED, OFFER, PROXY, Carrier, CarrierCall
 from tests.support.customer import Customer
 from tests.support.leaks import leaks
+
+if TYPE_CHECKING:
+    from byoc_proxy.call.progress import Moved
 
 __all__ = ["ANSWER", "DIALLED", "OFFER", "PROXY", "Carrier", "CarrierCall", "Scene", "sdp"]
 
@@ -76,6 +79,7 @@ class Scene:
         self.customer = Customer()
         self.store = MemoryStore()
         self.alerts: list[Alert] = []
+        self.moves: list[Moved] = []  # of every leg that has a CallSid
         self.logged: list[MutableMapping[str, Any]] = []
         self.crashes: list[str] = []
         self.caller = Carrier(self.network, "203.0.113.8", name="caller")
@@ -107,6 +111,7 @@ class Scene:
             draw=lambda: self.draw(),
             hex_digits=self._hex_digits,
             alerts=self,
+            listeners=(self.moves.append,),
         )
         self.node = Node(loaded, world)
         self.is_running = True
@@ -183,6 +188,13 @@ class Scene:
         """The coded events of the only call."""
         return [event.code for event in self.record.events]
 
+    def courses(self) -> list[list[str]]:
+        """The statuses of each leg, in the order in which the legs began."""
+        courses: dict[str, list[str]] = {}
+        for moved in self.moves:
+            courses.setdefault(moved.facts.call_sid, []).append(str(moved.status))
+        return list(courses.values())
+
     async def over(self, within: float = 0.0) -> CallRecord:
         """Wait until the only call is over; its record."""
         await asyncio.sleep(within)
@@ -207,6 +219,7 @@ class Scene:
             "failures": self._tasks.failures(),
             "errors": [each["exception"] for each in self.logged if "exception" in each and not self.tolerant],
             "records": self._bad_records(),
+            "statuses": disorder(self.moves),
             "live records": list(self.store.live),
             "tasks": self._tasks.running(),
         }

@@ -16,7 +16,6 @@ from byoc_proxy.trunk.verdicts import (
     Unreachable,
     Unresolved,
     best_failure,
-    dial_status,
     failure,
     judge,
     verdict_for,
@@ -171,26 +170,3 @@ def test_the_code_of_a_failed_call(outcomes: list[Outcome], status: int) -> None
 def test_a_503_is_never_invented() -> None:
     silent: list[Outcome] = [Silence(), NoProgress(), Unresolved("NXDOMAIN"), Unreachable("refused"), RingTimeout()]
     assert 503 not in {failure([outcome]).status for outcome in silent}
-
-
-@pytest.mark.parametrize(
-    ("outcome", "status"),
-    [
-        (final(200), "completed"),
-        (final(486), "busy"),
-        (final(600), "busy"),
-        (final(603), "busy"),
-        (final(408), "no-answer"),
-        (final(487), "no-answer"),
-        (final(480), "failed"),
-        (final(404), "failed"),
-        (final(503), "failed"),
-        (RingTimeout(), "no-answer"),
-        (CallerLeft(), "canceled"),
-        (Silence(), "failed"),
-        (Unreachable("refused"), "failed"),
-        (Unresolved("NXDOMAIN"), "failed"),
-    ],
-)
-def test_the_dial_status_that_the_application_is_told(outcome: Outcome, status: str) -> None:
-    assert dial_status(outcome) == status
