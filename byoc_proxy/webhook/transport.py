@@ -8,7 +8,7 @@ costs more than that. It raises `TransportError` and nothing else; each kind has
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
@@ -17,12 +17,14 @@ from yarl import URL
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Mapping
     from typing import Self
+
+    from multidict import CIMultiDictProxy
 
 MAX_BODY: Final = 64 * 1024
 
-_CONNECTIONS: Final = 2048
-_CONNECTIONS_PER_HOST: Final = 512
+_CACHING: Final = ("Age", "Cache-Control", "ETag", "Last-Modified", "Vary")
 _KEEP_ALIVE: Final = 30.0
 _GZIP: Final = 16 + zlib.MAX_WBITS  # a gzip member (RFC 1952), not a bare zlib stream
 _REMEMBERED_URLS: Final = 1024
@@ -31,30 +33,41 @@ _LONGEST_TEXT: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request that is ready to be sent: absolute http(s) `url` without fragment, in ASCII."""
+    """A request that is ready to be sent: absolute http(s) `url` without fragment, in ASCII.
+
+    `read_timeout` is for the beginning of the answer and for each of its parts, in seconds; None: the whole time is
+    bounded, that is enough. Answers for one `account_sid` are none for another.
+    """
 
     method: str
     url: str
     headers: dict[str, str]
     body: bytes | None = None
     connect_timeout: float = 5.0
+    read_timeout: float | None = None
+    account_sid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What matters of an answer. A `body` longer than `MAX_BODY` is cut and only tells that it was."""
+    """What matters of an answer. A `body` longer than `MAX_BODY` is cut and only tells that it was.
+
+    `headers` are those of the answer to a GET that say how long it may be kept, spelt as in RFC 9110 and 9111.
+    """
 
     status: int
     body: bytes = b""
     content_type: str = ""
     location: str = ""
     set_cookies: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 class TransportError(Exception):
-    """No answer, or none that is HTTP."""
+    """No answer, or none that is HTTP. `kind` is its retry policy (`webhook.overrides`), if it falls under one."""
 
     code: ClassVar[int] = 11206
+    kind: ClassVar[str] = ""
 
 
 class ProtocolViolated(TransportError):
@@ -65,6 +78,7 @@ class ConnectFailed(TransportError):
     """Nobody took the request: there is no connection, or it closed before an answer began."""
 
     code: ClassVar[int] = 11205
+    kind: ClassVar[str] = "ct"
 
 
 class ConnectRefused(ConnectFailed):
@@ -83,6 +97,13 @@ class HostNotFound(ConnectFailed):
     """The name has no address."""
 
     code: ClassVar[int] = 11210
+
+
+class ReadTimedOut(TransportError):
+    """The request was taken, and the answer did not begin or go on within `read_timeout`."""
+
+    code: ClassVar[int] = 11200
+    kind: ClassVar[str] = "rt"
 
 
 class TlsFailed(TransportError):
@@ -115,8 +136,7 @@ class AiohttpTransport:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=_CONNECTIONS,
-                limit_per_host=_CONNECTIONS_PER_HOST,
+                limit=0,  # who may send, and how many at once, is decided before it comes here (`webhook.turns`)
                 keepalive_timeout=_KEEP_ALIVE,
                 ssl=tls if tls is not None else True,
             ),
@@ -153,7 +173,7 @@ class AiohttpTransport:
             data=request.body,
             headers=request.headers,
             allow_redirects=False,
-            timeout=_timeout(request.connect_timeout),
+            timeout=_timeout(request.connect_timeout, request.read_timeout),
         ) as answer:
             body = await _read(answer)
             headers = answer.headers
@@ -163,7 +183,12 @@ class AiohttpTransport:
                 content_type=headers.get("Content-Type", ""),
                 location=headers.get("Location", ""),
                 set_cookies=tuple(headers.getall("Set-Cookie", ())),
+                headers=_of_caching(headers) if request.method == "GET" else {},
             )
+
+
+def _of_caching(headers: CIMultiDictProxy[str]) -> dict[str, str]:
+    return {name: ", ".join(headers.getall(name)) for name in _CACHING if name in headers}
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:
@@ -200,8 +225,8 @@ def _parsed(url: str) -> URL:
 
 
 @lru_cache(64)
-def _timeout(connect: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect)
+def _timeout(connect: float, read: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
 
 
 _KINDS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
@@ -209,6 +234,7 @@ _KINDS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (
     (aiohttp.ClientSSLError, TlsFailed),
     (aiohttp.ClientConnectorDNSError, HostNotFound),
     (aiohttp.ConnectionTimeoutError, ConnectTimedOut),
+    (aiohttp.SocketTimeoutError, ReadTimedOut),
     (aiohttp.ClientConnectionError, ConnectFailed),
 )
 
