@@ -35,6 +35,7 @@ from byoc_proxy.trunk.networking import edge_of
 from byoc_proxy.trunk.networking_view import shares_report
 from byoc_proxy.trunk.strangers import Strangers
 from byoc_proxy.webhook.client import Webhooks
+from byoc_proxy.webhook.exchange import NoExchanges
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.directory import Directory
     from byoc_proxy.trunk.health import Watch, WatchedTarget
     from byoc_proxy.trunk.networking import Edge
+    from byoc_proxy.webhook.exchange import ExchangeSink
     from byoc_proxy.webhook.transport import Transport
 
 NODE: Final = "a"  # the first letter of every tag, branch and Call-ID: which node a message belongs to
@@ -78,6 +80,7 @@ class World:
     draw: Callable[[], float] = random.random
     hex_digits: Callable[[], str] = _unguessable
     alerts: AlertSink = NoAlerts()
+    exchanges: ExchangeSink = NoExchanges()
     listeners: tuple[Callable[[Moved], None], ...] = ()
 
 
@@ -125,6 +128,7 @@ class Node:
             door=door,
             records=world.records,
             alerts=world.alerts,
+            exchanges=world.exchanges,
             token=world.hex_digits,
             wall=world.wall,
             draw=world.draw,

@@ -27,8 +27,8 @@ from byoc_proxy.trunk.verdicts import (
 from byoc_proxy.twiml.interpreter import DialOutcome, Entry, Fetched, FetchFailed, ScriptRequest
 from byoc_proxy.twiml.interpreter import run as run_script
 from byoc_proxy.twiml.verbs import Number, Sip
-from byoc_proxy.webhook.cookies import CallCookies
 from byoc_proxy.webhook.parameters import CallFacts, voice_parameters
+from byoc_proxy.webhook.session import WebSession
 from byoc_proxy.webhook.urls import WebhookError
 
 if TYPE_CHECKING:
@@ -74,7 +74,6 @@ class Call:
         self._origin = origin
         self._trunk = trunk
         self._facts = facts
-        self._cookies = CallCookies()
         self._ringing: Leg | None = None  # the one phone that rings
         self._conversation: Conversation | None = None
         self._refusal: FinalResponse | None = None  # how the last <Dial> failed
@@ -83,7 +82,7 @@ class Call:
         leg.on_ended = self._caller_left
         leg.on_acked = lambda _: self.journal.stage("acknowledged")
         account = services.directories.current.accounts[trunk.account_sid]
-        self._auth_token = account.auth_token
+        self._web = WebSession(account.sid, facts.call_sid, account.auth_token, exchanges=services.exchanges)
 
     # --- life ----------------------------------------------------------------------------------------------
 
@@ -162,13 +161,11 @@ class Call:
                 asked.code = NO_VOICE_URL
                 raise FetchFailed(NO_VOICE_URL, "the trunk has no voice URL", "")
             try:
-                document = await self._services.webhooks.fetch(
-                    request.url, request.method, parameters, self._auth_token, self._cookies
-                )
+                document = await self._services.webhooks.fetch(request.url, request.method, parameters, self._web)
             except WebhookError as error:
                 asked.code = error.code
                 raise FetchFailed(error.code, error.text, error.url) from error
-        return Fetched(document.url, document.body)
+        return Fetched(document.url, document.body, document.spoken)
 
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.directory import Directories
     from byoc_proxy.trunk.health import Watchlist
     from byoc_proxy.webhook.client import Webhooks
+    from byoc_proxy.webhook.exchange import ExchangeSink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Services:
     door: Door
     records: CallStore
     alerts: AlertSink
+    exchanges: ExchangeSink
     token: Callable[[], str]
     wall: Callable[[], float]
     draw: Callable[[], float]

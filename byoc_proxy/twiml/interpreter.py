@@ -46,10 +46,14 @@ class ScriptRequest:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer; `url` is its final address, after redirects, and the base of relative URLs in it."""
+    """An answer; `url` is its final address, after redirects, and the base of relative URLs in it.
+
+    `spoken`: it is plain text, which is to be read out if it is no TwiML.
+    """
 
     url: str
     body: bytes
+    spoken: bool = False
 
 
 class FetchFailed(Exception):
@@ -157,7 +161,7 @@ class _Script:
         try:
             fetched = await self._open(step.source)
             url = fetched.url
-            return await self._perform(parse(fetched.body), step.source, url)
+            return await self._perform(_read(fetched), step.source, url)
         except FetchFailed as failed:
             return self._fall_back(step, failed.code, failed.text, failed.url)
         except TwimlError as error:
@@ -212,6 +216,16 @@ class _Script:
             return None
         why = (*self._fallback.extra, ("ErrorCode", str(code)), ("ErrorUrl", url))
         return _Step(ScriptRequest(self._fallback.url, self._fallback.method, why), cause=(code, text))
+
+
+def _read(fetched: Fetched) -> Document:
+    try:
+        return parse(fetched.body)
+    except TwimlError as error:
+        if not fetched.spoken:
+            raise
+        text = f"text/plain that is no TwiML ({error.text}) would be spoken: that needs a media engine"
+        raise TwimlError(MEDIA_ENGINE_MISSING, f"{text} and none is configured") from error
 
 
 def _next(source: ScriptRequest | bytes, base: str, target: str, method: str, extra: Parameters = ()) -> _Step:

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING
 from byoc_proxy.webhook.bodies import form, json_object, with_query
+from byoc_proxy.webhook.cache import CachingTransport
 from byoc_proxy.webhook.exchange import MOST_BODY, Exchange
 from byoc_proxy.webhook.overrides import overrides
 from byoc_proxy.webhook.signature import body_sha256, sign
 from byoc_proxy.webhook.transport import MAX_BODY, HttpRequest, HttpResponse, TransportError
+from byoc_proxy.webhook.turns import DOCUMENTS_PER_ORIGIN, NOTICES_PER_ORIGIN, FairTransport
 from byoc_proxy.webhook.urls import Address, WebhookError, address, redirected, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from byoc_proxy.webhook.overrides import Overrides
     from byoc_proxy.webhook.session import WebSession
     from byoc_proxy.webhook.transport import Transport
 
@@ -58,11 +59,13 @@ class _Question:
     """What one fetch is about, over all of its retries and redirects; `sent` is what is under way."""
 
     session: WebSession
+    transport: Transport
     idempotency_token: str
-    rules: Overrides
+    retried: frozenset[str]
+    retries_left: int
     connect_timeout: float
     read_timeout: float | None
-    retries_left: int
+    total_timeout: float
     sent: _Sent | None = None
 
 
@@ -77,7 +80,10 @@ class _Sent:
 
 
 class Webhooks:
-    """Asks applications over a `Transport`. `new_token` makes idempotency tokens: UUIDs."""
+    """Asks applications over a `Transport`. `new_token` makes idempotency tokens: UUIDs.
+
+    What calls wait for has places of its own, and so has what they are only told.
+    """
 
     def __init__(
         self,
@@ -88,7 +94,8 @@ class Webhooks:
         connect_timeout: float = 5.0,
         total_timeout: float = 15.0,
     ) -> None:
-        self._transport = transport
+        self._documents = CachingTransport(FairTransport(transport, DOCUMENTS_PER_ORIGIN))
+        self._notices = FairTransport(transport, NOTICES_PER_ORIGIN)
         self._user_agent = user_agent
         self._new_token = new_token
         self._connect_timeout = connect_timeout
@@ -98,7 +105,8 @@ class Webhooks:
         self, url: str, method: str, params: Sequence[tuple[str, str]], session: WebSession
     ) -> WebDocument:
         """Ask `url` by GET or POST for a script; raises `WebhookError`."""
-        there, response = await self._answer(url, method, params, session, self._new_token())
+        question = self._question(url, session, self._documents, self._new_token())
+        there, response = await self._answer(url, method, params, question)
         return _document(response, there.url)
 
     async def notify(
@@ -113,28 +121,28 @@ class Webhooks:
 
         `WebhookError` when there is none.
         """
-        _, response = await self._answer(url, method, params, session, idempotency_token)
+        question = self._question(url, session, self._notices, idempotency_token)
+        _, response = await self._answer(url, method, params, question)
         return response.status
 
+    def _question(self, url: str, session: WebSession, transport: Transport, token: str) -> _Question:
+        rules = overrides(url)
+        return _Question(
+            session,
+            transport,
+            token,
+            rules.retried,
+            rules.retries,
+            rules.connect_timeout or self._connect_timeout,
+            rules.read_timeout,
+            rules.total_timeout or self._total_timeout,
+        )
+
     async def _answer(
-        self,
-        url: str,
-        method: str,
-        params: Sequence[tuple[str, str]],
-        session: WebSession,
-        idempotency_token: str,
+        self, url: str, method: str, params: Sequence[tuple[str, str]], question: _Question
     ) -> tuple[Address, HttpResponse]:
         """The last answer and its address, within the time there is."""
-        rules, there = overrides(url), address(url)
-        total = rules.total_timeout or self._total_timeout
-        question = _Question(
-            session,
-            idempotency_token,
-            rules,
-            rules.connect_timeout or self._connect_timeout,
-            rules.read_timeout if rules.read_timeout is not None and rules.read_timeout < total else None,
-            rules.retries,
-        )
+        there, total = address(url), question.total_timeout
         try:
             async with asyncio.timeout(total):
                 return await self._follow(there, method, params, question)
@@ -166,11 +174,11 @@ class Webhooks:
     ) -> HttpResponse:
         """Send, and again after what the rules say: the idempotency token lets the far end tell."""
         request = self._request(there, method, params, question)
-        retried = question.rules.retried
+        retried = question.retried
         while True:
             question.sent = _Sent(there, method, params, asyncio.get_running_loop().time())
             try:
-                response = await self._transport.send(request)
+                response = await question.transport.send(request)
             except TransportError as error:
                 _note_failure(question, error.code, str(error))
                 if error.kind not in retried or not question.retries_left:

@@ -31,12 +31,14 @@ _RANGES: Final = {"ct": (100, 10_000), "rt": (100, 15_000), "tt": (100, 15_000),
 _NAMES: Final = frozenset((*_RANGES, "rp", "e", "sni"))
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _EDGE: Final = re.compile(r"[a-z][a-z0-9-]*")
+_LONGEST: Final = 15.0
 _REMEMBERED: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """Seconds; None: as the installation has it. `read_timeout`: until an answer begins, and between its parts.
+    """Seconds; None: as the installation has it. `read_timeout`: until an answer begins, and between its parts,
+    where that is less than the time in all.
 
     `retries`: how often a request is sent again; `retried`: after which failures, of 4xx, 5xx, ct (nobody took the
     request) and rt (the answer was too slow).
@@ -55,22 +57,16 @@ def overrides(url: str) -> Overrides:
     said = _said(url.partition("#")[2])
     if not said:
         return _NONE
-    times: dict[str, int] = {}
-    for name, (least, most) in _RANGES.items():
-        if name in said:
-            times[name] = _number(url, name, said[name], least, most)
+    numbers = {name: _number(url, name, said[name], *limits) for name, limits in _RANGES.items() if name in said}
     retried = _policies(url, said["rp"]) if "rp" in said else _NONE.retried
     if "e" in said:
         _check_edges(url, said["e"])
     if said.get("sni", "y") not in ("y", "n"):
         raise _refused(url, INVALID_URL, "sni is y or n")
-    return Overrides(
-        _seconds(times.get("ct")),
-        _seconds(times.get("rt")),
-        _seconds(times.get("tt")),
-        times.get("rc", _NONE.retries),
-        retried,
-    )
+    connect, read, total = (_seconds(numbers.get(name)) for name in ("ct", "rt", "tt"))
+    if read is not None and read >= (total or _LONGEST):
+        read = None
+    return Overrides(connect, read, total, numbers.get("rc", _NONE.retries), retried)
 
 
 _NONE: Final = Overrides()

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from byoc_proxy.webhook.transport import HttpRequest, HttpResponse, Transport
 
-_AFTER_SCHEME = len("https://")  # no host is shorter than the one letter that http:// leaves over
+DOCUMENTS_PER_ORIGIN: Final = 256  # of documents that live calls wait for
+NOTICES_PER_ORIGIN: Final = 16  # of status callbacks, which have places of their own: nobody waits for them
+
+_AFTER_SCHEME: Final = len("https://")  # no host is shorter than the one letter that http:// leaves over
 
 
 class _Origin:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
 from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING
-from byoc_proxy.webhook.client import MAX_REDIRECTS, WebDocument, Webhooks, form
-from byoc_proxy.webhook.cookies import CallCookies
+from byoc_proxy.webhook.bodies import form
+from byoc_proxy.webhook.client import MAX_REDIRECTS, WebDocument, Webhooks
+from byoc_proxy.webhook.session import WebSession
 from byoc_proxy.webhook.transport import (
     MAX_BODY,
     CertificateFailed,
@@ -37,8 +38,12 @@ def webhooks(customer: Customer) -> Webhooks:
     return Webhooks(customer, user_agent="byoc-proxy/test", new_token=lambda: f"token-{next(tokens)}")
 
 
+def session() -> WebSession:
+    return WebSession("AC1", "CA1", TOKEN)
+
+
 async def fetch(customer: Customer, url: str = URL, method: str = "POST") -> WebDocument:
-    return await webhooks(customer).fetch(url, method, PARAMS, TOKEN)
+    return await webhooks(customer).fetch(url, method, PARAMS, session())
 
 
 async def failure(customer: Customer, url: str = URL) -> WebhookError:
@@ -106,20 +111,20 @@ def test_a_form_reads_back_as_it_was_written(pairs: list[tuple[str, str]]) -> No
 
 
 async def test_credentials_in_the_url_become_a_header_and_follow_the_call() -> None:
-    customer, cookies = answering(twiml=TWIML), CallCookies()
+    customer, one_call = answering(twiml=TWIML), session()
     asking = webhooks(customer)
-    document = await asking.fetch("https://u:p@app.example.com/voice", "POST", [], TOKEN, cookies)
+    document = await asking.fetch("https://u:p@app.example.com/voice", "POST", [], one_call)
     assert document.url == URL
-    await asking.fetch(document.url, "POST", [], TOKEN, cookies)
+    await asking.fetch(document.url, "POST", [], one_call)
     assert [asked.headers["Authorization"] for asked in customer.requests] == ["Basic dTpw"] * 2
 
 
 async def test_cookies_of_a_call_come_back_and_those_of_another_call_do_not() -> None:
-    customer, cookies = answering(twiml=TWIML, set_cookies=("session=1; Path=/",)), CallCookies()
+    customer, one_call = answering(twiml=TWIML, set_cookies=("session=1; Path=/",)), session()
     asking = webhooks(customer)
-    await asking.fetch(URL, "POST", [], TOKEN, cookies)
-    await asking.fetch(URL, "POST", [], TOKEN, cookies)
-    await asking.fetch(URL, "POST", [], TOKEN, CallCookies())
+    await asking.fetch(URL, "POST", [], one_call)
+    await asking.fetch(URL, "POST", [], one_call)
+    await asking.fetch(URL, "POST", [], session())
     assert [asked.headers.get("Cookie") for asked in customer.requests] == [None, "session=1", None]
 
 
@@ -266,7 +271,7 @@ async def test_an_address_that_is_not_of_the_web_is_never_requested(url: str) ->
 @pytest.mark.parametrize(("status", "body", "kind"), [(200, "", ""), (204, "", ""), (404, "no", "text/plain")])
 async def test_what_an_application_answers_to_a_notification_is_not_read(status: int, body: str, kind: str) -> None:
     customer = answering(body, status=status, content_type=kind)
-    assert await webhooks(customer).notify(URL, "POST", PARAMS, TOKEN, "the-same") == status
+    assert await webhooks(customer).notify(URL, "POST", PARAMS, session(), "the-same") == status
     (asked,) = customer.requests
     assert asked.headers["I-Twilio-Idempotency-Token"] == "the-same"
     assert RequestValidator(TOKEN).validate(URL, asked.params, asked.headers["X-Twilio-Signature"])
@@ -276,5 +281,5 @@ async def test_a_notification_that_nobody_takes_is_an_error() -> None:
     customer = Customer()
     customer.refuses("/voice")
     with pytest.raises(WebhookError) as caught:
-        await webhooks(customer).notify(URL, "POST", PARAMS, TOKEN, "the-same")
+        await webhooks(customer).notify(URL, "POST", PARAMS, session(), "the-same")
     assert caught.value.code == 11202

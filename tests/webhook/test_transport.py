@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from byoc_proxy.webhook.client import Webhooks
+from byoc_proxy.webhook.session import WebSession
 from byoc_proxy.webhook.transport import (
     MAX_BODY,
     AiohttpTransport,
@@ -96,6 +97,10 @@ def post(url: str, connect_timeout: float = 5.0) -> HttpRequest:
     return HttpRequest("POST", url, headers, b"CallSid=CA1", connect_timeout)
 
 
+def session() -> WebSession:
+    return WebSession("AC1", "CA1", "secret")
+
+
 async def ask(url: str, tls: ssl.SSLContext | None = None) -> HttpResponse:
     async with AiohttpTransport(tls) as transport:
         return await transport.send(post(url))
@@ -143,7 +148,7 @@ async def test_a_connection_that_the_server_closed_is_replaced() -> None:
     async with serving(http(), close_after_reply=True) as server, AiohttpTransport() as transport:
         asking = Webhooks(transport, user_agent="byoc-proxy/test", new_token=lambda: "token")
         for _ in range(5):
-            assert (await asking.fetch(server.url(), "POST", [], "secret")).body == TWIML
+            assert (await asking.fetch(server.url(), "POST", [], session())).body == TWIML
 
 
 async def test_redirects_are_the_clients_business() -> None:
@@ -159,7 +164,7 @@ async def test_a_redirect_loop_ends() -> None:
     ):
         asking = Webhooks(transport, user_agent="byoc-proxy/test", new_token=lambda: "token")
         with pytest.raises(WebhookError) as caught:
-            await asking.fetch(server.url(), "POST", [("a", "1")], "secret")
+            await asking.fetch(server.url(), "POST", [("a", "1")], session())
     assert caught.value.code == 11215
     assert len(server.requests) == 11
 
@@ -273,7 +278,7 @@ async def test_a_server_that_hangs_is_given_up_after_the_total_timeout() -> None
         asking = Webhooks(transport, user_agent="x", new_token=lambda: "token", total_timeout=0.2)
         url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
         with pytest.raises(WebhookError) as caught:
-            await asking.fetch(url, "POST", [], "secret")
+            await asking.fetch(url, "POST", [], session())
         silent.set()
     assert caught.value.code == 11203
 
