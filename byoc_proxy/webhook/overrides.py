@@ -27,7 +27,7 @@ EDGES: Final = frozenset(
 )
 
 _KINDS: Final = frozenset(("4xx", "5xx", "ct", "rt"))
-_RANGES: Final = {"ct": (100, 10_000), "rt": (100, 15_000), "tt": (100, 15_000), "rc": (0, 5)}
+_RANGES: Final = {"ct": (100, 10_000), "rt": (100, 15 * 1000), "tt": (100, 15 * 1000), "rc": (0, 5)}
 _NAMES: Final = frozenset((*_RANGES, "rp", "e", "sni"))
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _EDGE: Final = re.compile(r"[a-z][a-z0-9-]*")
