@@ -43,7 +43,7 @@ FLOORS = {
     "storage": floor(*OUTSIDE_WORLD, "trunk.origination"),
     "provision": floor("sip", "trunk", "storage"),
     "call": floor(*BELOW_CALL),
-    "api": floor("sip", "trunk", "storage", "webhook", "provision", "publish", "call"),
+    "api": floor("sip", "trunk", "twiml", "storage", "webhook", "provision", "publish", "call"),
     "config": floor("sip", "trunk"),
     "observe": floor(),
     "preflight": floor("config", "trunk", "twiml", "net", "listeners"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from byoc_proxy.api.alerts import alert_endpoints
 from byoc_proxy.api.calls import call_endpoints
 from byoc_proxy.api.catalogue import RESOURCES
+from byoc_proxy.api.conferences import conference_endpoints
 from byoc_proxy.api.endpoints import endpoints_of
 from byoc_proxy.api.openapi import document
 from byoc_proxy.api.operations import Operations
@@ -31,6 +32,7 @@ def application(
     endpoints = [
         *endpoints_of(RESOURCES, operations, provisioning.directories),
         *call_endpoints(operations, provisioning.database),
+        *conference_endpoints(),
         *alert_endpoints(operations),
         *others,
     ]

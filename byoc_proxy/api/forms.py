@@ -1,7 +1,7 @@
 """The parameters of a request, read by what a resource says it takes: all faults at once.
 
-Names nobody knows are refused (20001), as are a parameter that is given twice and a value out of range; an empty
-value means "set to null" (contract 1.1).
+Names nobody knows are refused (20001), as are a parameter that is given twice, but for those that are lists, and a
+value out of range; an empty value means "set to null" (contract 1.1).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from byoc_proxy.api.errors import INVALID_PARAMETER, UNKNOWN_PARAMETER, ApiError, Fault, bad_request
 from byoc_proxy.api.resource import Verb
+from byoc_proxy.api.values import CodedFault, Several
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,23 +53,33 @@ def read(pairs: Pairs, parameters: Sequence[Parameter], verb: Verb) -> Row:
     """Values by column: of a create all that there are, else what was sent. `ApiError` with every fault."""
     known = {each.name: each for each in parameters}
     times = Counter(name for name, _ in pairs)
-    sent = dict(pairs)
+    sent = _sent(pairs, known)
     faults = [*_unknown(times, known), *_repeated(times, known)]
     values: Row = {}
     for name, parameter in known.items():
         text = sent.get(name)
         if not text and (parameter.needed(verb) or (parameter.required and text is not None)):
-            faults.append(Fault(name, parameter.code, f"{name} is missing"))
+            faults.append(Fault(name, parameter.missing or parameter.code, f"{name} is missing"))
         elif text:
             try:
                 values[parameter.column] = parameter.kind.read(text)
             except ValueError as error:
-                faults.append(Fault(name, parameter.code, f"{name} {error}"))
+                code = error.code if isinstance(error, CodedFault) else parameter.code
+                faults.append(Fault(name, code, f"{name} {error}"))
         elif verb is Verb.CREATE or (text is not None and verb is not Verb.LIST):
             values[parameter.column] = parameter.default
     if faults:
         raise bad_request(faults)
     return values
+
+
+def _sent(pairs: Pairs, known: dict[str, Parameter]) -> dict[str, str]:
+    """The text of each; lists that came as several parameters are one text, as if they had been sent so."""
+    sent: dict[str, str] = {}
+    for name, text in pairs:
+        listed = name in sent and name in known and isinstance(known[name].kind, Several)
+        sent[name] = f"{sent[name]} {text}" if listed else text
+    return sent
 
 
 def _unknown(names: Counter[str], known: dict[str, Parameter]) -> list[Fault]:
@@ -90,5 +101,5 @@ def _repeated(times: Counter[str], known: dict[str, Parameter]) -> list[Fault]:
     return [
         Fault(name, known[name].code, f"{name} is given {count} times; give it once")
         for name, count in times.items()
-        if count > 1 and name in known
+        if count > 1 and name in known and not isinstance(known[name].kind, Several)
     ]

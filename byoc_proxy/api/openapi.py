@@ -25,6 +25,7 @@ Json = dict[str, Any]
 _TEXT: Final[Json] = {"type": "string"}
 _NUMBER: Final[Json] = {"type": "integer"}
 _SID: Final[Json] = {"type": "string", "pattern": "^[A-Z]{2}[0-9a-fA-F]{32}$"}
+_NAME: Final[Json] = {"type": "string", "pattern": "^[^/]{1,128}$"}
 _EMPTY: Final[Json] = {"type": "string", "maxLength": 0}
 _MAYBE_TEXT: Final[Json] = {"type": ["string", "null"]}
 _WORDS: Final = {
@@ -155,12 +156,15 @@ def operation_of(resource: Resource, verb: Verb) -> Json:
     if verb is Verb.LIST:
         told["parameters"] += [*map(in_query, resource.filters), *paging_parameters()]
     if verb in (Verb.CREATE, Verb.UPDATE):
-        told["requestBody"] = _form(resource.parameters_of(verb), verb)
+        told["requestBody"] = form_schema(resource.parameters_of(verb), verb)
     return told
 
 
 def _path_parameters(path: str) -> list[Json]:
-    return [{"name": name, "in": "path", "required": True, "schema": _SID} for name in _names(path)]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": _SID if name.endswith("sid") else _NAME}
+        for name in _names(path)
+    ]
 
 
 def _names(path: str) -> list[str]:
@@ -180,7 +184,8 @@ def _taken(parameter: Parameter) -> Json:
     return schema if isinstance(parameter.kind, Words) else {"anyOf": [schema, _EMPTY]}
 
 
-def _form(parameters: Iterable[Parameter], verb: Verb) -> Json:
+def form_schema(parameters: Iterable[Parameter], verb: Verb) -> Json:
+    """The body of a create or an update."""
     listed = list(parameters)
     schema: Json = {
         "type": "object",

@@ -54,7 +54,7 @@ class Parameter:
 
     `column` is where it goes; when that is none of the table's, a hook takes it. `default` is what an absent
     parameter of a create stands for, and an empty one of an update. `required`: by a create, `always` by an
-    update too. `code`: of a wrong value.
+    update too. `code`: of a wrong value; `missing`: of none, where that is another one.
     """
 
     name: str
@@ -66,6 +66,7 @@ class Parameter:
     create: bool = True
     update: bool = True
     code: int = INVALID_PARAMETER
+    missing: int | None = None
 
     def needed(self, verb: Verb) -> bool:
         """Whether a request must have it."""

@@ -58,7 +58,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`path` has parameters in braces; `operation` is what OpenAPI says of it.
+    """`path` has parameters in braces, SIDs where they end in `sid`; `operation` is what OpenAPI says of it.
 
     `open_to_keys`: an API key may, not only the account's own token.
     """
@@ -140,7 +140,10 @@ class Api:
     async def _serve(self, served: Mapping[str, Endpoint], request: Request) -> Response:
         endpoint = served["GET" if request.method == "HEAD" else request.method]
         scope = await self._scope(endpoint, request)
-        names: Row = {name: _sid(text, request) for name, text in request.path_params.items()}
+        names: Row = {
+            name: _sid(text, request) if name.endswith("sid") else text
+            for name, text in request.path_params.items()
+        }
         parameters = pairs_of(request.url.query)
         if endpoint.method == "POST":
             parameters += form_of(await _body(request), request.headers.get("content-type", ""))

@@ -26,8 +26,18 @@ _BOOLEANS: Final = {"true": True, "false": False}
 _LONGEST_URL: Final = 4000
 
 
+class CodedFault(ValueError):
+    """What is wrong with a value, where the public dictionary has a code of its own for just that."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
 class Kind(Protocol):
-    """`read` raises `ValueError` with the reason in words; `schema` is JSON Schema of what `read` takes."""
+    """`read` raises `ValueError` with the reason in words, `CodedFault` where that has a code apart from the
+    parameter's; `schema` is JSON Schema of what `read` takes.
+    """
 
     def read(self, text: str) -> Any: ...
 
@@ -39,16 +49,20 @@ class Words:
     """Plain text without control characters: much of it reaches a header of SIP or HTTP one day."""
 
     longest: int
+    least: int = 0
 
     def read(self, text: str) -> str:
         if _CONTROL.search(text):
             raise ValueError("holds a line break or another control character; send one plain line")
+        if len(text) < self.least:
+            raise ValueError(f"is shorter than {self.least} characters")
         if len(text) > self.longest:
             raise ValueError(f"has {len(text)} characters; at most {self.longest} are allowed")
         return text
 
     def schema(self) -> Mapping[str, object]:
-        return {"type": "string", "maxLength": self.longest, "pattern": _PLAIN}
+        least = {"minLength": self.least} if self.least else {}
+        return {"type": "string", "maxLength": self.longest, "pattern": _PLAIN, **least}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,23 @@ class Choice:
 
     def schema(self) -> Mapping[str, object]:
         return {"type": "string", "enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """Some of a few words: the parameter given several times, or once with spaces between them."""
+
+    words: tuple[str, ...]
+
+    def read(self, text: str) -> tuple[str, ...]:
+        one = Choice(self.words)
+        read = tuple(dict.fromkeys(one.read(word) for word in text.split()))
+        if not read:
+            raise ValueError(f"must be some of {', '.join(self.words)}")
+        return read
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "array", "items": {"type": "string", "enum": list(self.words)}, "minItems": 1}
 
 
 @dataclass(frozen=True, slots=True)

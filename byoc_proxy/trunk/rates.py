@@ -25,6 +25,10 @@ class Window:
         """True when one more would be one too many."""
         return len(self._taken) == self.most and now - self._taken[0] < self._seconds - _EPSILON
 
+    def wait(self, now: float) -> float:
+        """Seconds until one more may be taken; 0.0: now."""
+        return self._taken[0] + self._seconds - now if self.is_full(now) else 0.0
+
     def take(self, now: float) -> None:
         """Count one."""
         self._taken.append(now)

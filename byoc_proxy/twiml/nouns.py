@@ -12,11 +12,12 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.uri import SipUri, UriError, unescape
+from byoc_proxy.twiml.elements import Element
 from byoc_proxy.twiml.reader import SCHEMA_WARNING, Reader, caller_id, has_control, phone_number, url
 from byoc_proxy.twiml.verbs import Dial, NeedsMedia, Number, Sip, TwimlError
 
 if TYPE_CHECKING:
-    from byoc_proxy.twiml.elements import Element
+    from byoc_proxy.twiml.verbs import TwimlWarning
 
 _MOST_NOUNS: Final = 10
 _LONGEST_URI: Final = 254
@@ -75,6 +76,13 @@ def read_dial(element: Element, reader: Reader) -> Dial | NeedsMedia:
     )
     what = _wants_media(element) or media
     return NeedsMedia(what) if what else dial
+
+
+def sip_noun(text: str) -> tuple[Sip, tuple[TwimlWarning, ...]]:
+    """A SIP URI as `<Sip>` takes it, and what was dropped of it; `TwimlError` 13243 or 13253."""
+    element, reader = Element("Sip", {}), Reader()
+    element.text = text
+    return _read_sip(element, reader), tuple(reader.warnings)
 
 
 def _read_nouns(element: Element, reader: Reader) -> tuple[list[Number | Sip], str | None]:
