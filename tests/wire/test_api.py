@@ -10,13 +10,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from byoc_proxy.trunk.model import stable_sid
 from tests.support.api_daemon import AUTH_TOKEN, MAIN, ApiDaemon, api_daemon, api_document
 from tests.support.daemon import Document, until
 from tests.support.programs import installed
 
 pytestmark = pytest.mark.wire
-TRUNK = stable_sid("BY", "t1")
 
 
 async def curl(*arguments: str) -> tuple[int, Any]:
@@ -30,30 +28,22 @@ async def curl(*arguments: str) -> tuple[int, Any]:
 
 
 async def test_the_curl_lines_of_the_page_run_with_another_host(tmp_path: Path) -> None:
-    """S104: -u AccountSid:AuthToken. Calls and conferences cannot be made yet, which is said by a code."""
+    """S104: -u AccountSid:AuthToken. Calls cannot be made yet, and nobody can mix: both are said by a code."""
     user = ("-u", f"{MAIN}:{AUTH_TOKEN}")
     numbers = ("--data-urlencode", "To=+14158675309", "--data-urlencode", "From=+14155551212")
-    byoc = ("--data-urlencode", f"Byoc={TRUNK}")
+    url = ("--data-urlencode", "Url=http://app.example.test/")
     async with api_daemon(tmp_path) as api:
+        named = ("--data-urlencode", "FriendlyName=Carrier A & B")
+        status, trunk = await curl(f"{api.base}/v1/ByocTrunks", *named, *user)
+        assert (status, trunk["friendly_name"]) == (201, "Carrier A & B")
         account = f"{api.base}/2010-04-01/Accounts/{MAIN}"
-        calls = (
-            f"{account}/Calls.json",
-            "-X",
-            "POST",
-            *numbers,
-            "--data-urlencode",
-            "Url=http://app.example.test/",
-        )
-        status, told = await curl(*calls, *byoc, *user)
+        byoc = ("--data-urlencode", f"Byoc={trunk['sid']}")
+        status, told = await curl(f"{account}/Calls.json", "-X", "POST", *numbers, *url, *byoc, *user)
         assert (status, told["code"]) == (400, 20010)
         place = f"{account}/Conferences/CF{'0' * 32}/Participants.json"
         status, told = await curl(place, "-X", "POST", *numbers, *byoc, *user)
-        assert (status, told["code"]) == (404, 20404)
+        assert (status, told["code"]) == (400, 12490)
         # What there is, the same way:
-        status, trunk = await curl(
-            f"{api.base}/v1/ByocTrunks", "--data-urlencode", "FriendlyName=Carrier A & B", *user
-        )
-        assert (status, trunk["friendly_name"]) == (201, "Carrier A & B")
         status, listed = await curl(f"{api.base}/v1/ByocTrunks", *user)
         assert (status, [each["sid"] for each in listed["byoc_trunks"]]) == (200, [trunk["sid"]])
         assert await curl(trunk["url"], *user) == (200, trunk)
