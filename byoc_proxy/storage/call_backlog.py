@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from byoc_proxy.storage.call_rows import call_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from byoc_proxy.storage.notice import Subscription
     from byoc_proxy.storage.record import CallRecord
 
 Row = dict[str, Any]
@@ -42,14 +43,21 @@ class Batch(NamedTuple):
 
 
 class CallBacklog:
-    """`node` is the name on the rows, `wall` gives seconds since 1970."""
+    """`node` is the name on the rows, `wall` gives seconds since 1970; `subscriptions`: who hears of live legs."""
 
-    def __init__(self, node: str, wall: Callable[[], float], most: int = MOST_WAITING) -> None:
+    def __init__(
+        self,
+        node: str,
+        wall: Callable[[], float],
+        subscriptions: Mapping[str, Subscription],
+        most: int = MOST_WAITING,
+    ) -> None:
         self.dropped = 0  # calls that ended, and found no place here
         self.complete_until: float | None = None  # before the first that was dropped, seconds since 1970
         self._node = node
         self._wall = wall
         self._most = most
+        self._subscriptions = subscriptions
         self._live: dict[str, CallRecord] = {}
         self._news: dict[str, None] = {}  # live calls with another state than the table has; a set that keeps order
         self._over: dict[str, Over] = {}
@@ -94,7 +102,7 @@ class CallBacklog:
         now = self._wall()
         for sid in live:
             del self._news[sid]
-            rows += call_rows(self._live[sid], self._node, now)
+            rows += call_rows(self._live[sid], self._node, now, subscriptions=self._subscriptions)
         return Batch(over, live, rows)
 
     def written(self, batch: Batch) -> None:

@@ -11,15 +11,24 @@ from typing import TYPE_CHECKING, Any
 from byoc_proxy.storage.plain import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from byoc_proxy.storage.notice import Subscription
     from byoc_proxy.storage.record import CallRecord, LegRecord
 
 Row = dict[str, Any]
 
 
-def call_rows(record: CallRecord, node: str, now: float, line: str | None = None) -> list[Row]:
+def call_rows(
+    record: CallRecord,
+    node: str,
+    now: float,
+    line: str | None = None,
+    subscriptions: Mapping[str, Subscription] | None = None,
+) -> list[Row]:
     """The rows as of `now` (seconds since 1970), the caller's leg first. `line`: the record of a call that is over.
 
-    A call that is over takes its legs along.
+    A call that is over takes its legs along. `subscriptions`: who is to be told of the legs that live, by CallSid.
     """
     received = record.stages.get("received", now)
     ended = record.stages.get("ended")
@@ -40,10 +49,16 @@ def call_rows(record: CallRecord, node: str, now: float, line: str | None = None
         "cause": plain(record.cause),
         "node": node,
         "record": line,
+        "owed": None,
         "date_created": int(received),
         "date_updated": int(now),
     }
-    return [caller, *(_leg_row(leg, caller) for leg in record.legs)]
+    rows = [caller, *(_leg_row(leg, caller) for leg in record.legs)]
+    if subscriptions:
+        for row in rows:
+            if row["end_time"] is None and row["sid"] in subscriptions:
+                row["owed"] = subscriptions[row["sid"]].owed()
+    return rows
 
 
 def _leg_row(leg: LegRecord, caller: Row) -> Row:

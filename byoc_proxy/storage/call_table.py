@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import case, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from byoc_proxy.storage.live import INTERRUPTED
 from byoc_proxy.storage.tables import alerts, calls, nodes
+from byoc_proxy.storage.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Dialect, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = dict[str, Any]
 
-SLICE: Final = 50  # rows that are handed over at a time: some 1 ms, in which the loop does nothing else
 _STATE: Final = ("status", "start_time", "end_time", "duration", "cause", "node", "record", "date_updated")
+_NEWS: Final = (*_STATE, "owed")
+_UNRECORDED: Final = calls.c.record.is_(None)
 _COUNTED: Final = ("count", "date_updated")
 _SIGNS: Final = ("alive", "recorded")
 
@@ -34,17 +33,17 @@ class Standing(NamedTuple):
 
 async def write_calls(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Put rows in the place of what the table has of the same calls."""
-    await _upsert(connection.dialect, calls, "sid", _STATE).run(connection, rows)
+    await upsert(connection.dialect, calls, "sid", _NEWS).run(connection, rows)
 
 
 async def fill_in(connection: AsyncConnection, rows: Sequence[Row]) -> None:
-    """Put in what is not there, or not as that of a call that is over."""
-    await _upsert(connection.dialect, calls, "sid", _STATE, only_unrecorded=True).run(connection, rows)
+    """Put in what is not there, or not as that of a call that is over. What is owed to somebody stays owed."""
+    await upsert(connection.dialect, calls, "sid", _STATE, _UNRECORDED).run(connection, rows)
 
 
 async def write_alerts(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Put in alerts, or count up those that are there."""
-    await _upsert(connection.dialect, alerts, "sid", _COUNTED).run(connection, rows)
+    await upsert(connection.dialect, alerts, "sid", _COUNTED).run(connection, rows)
 
 
 async def standing_of(connection: AsyncConnection, node: str) -> Standing:
@@ -57,7 +56,7 @@ async def standing_of(connection: AsyncConnection, node: str) -> Standing:
 async def note_alive(connection: AsyncConnection, node: str, standing: Standing) -> None:
     """The node lives."""
     row = {"name": node, "alive": int(standing.alive), "recorded": standing.recorded}
-    await _upsert(connection.dialect, nodes, "name", _SIGNS).run(connection, [row])
+    await upsert(connection.dialect, nodes, "name", _SIGNS).run(connection, [row])
 
 
 async def silent_since(connection: AsyncConnection, moment: float) -> dict[str, float]:
@@ -88,28 +87,3 @@ async def interrupt(connection: AsyncConnection, node: str, alive: float, now: f
         )
     )
     return count or 0
-
-
-class _Upsert(NamedTuple):
-    """INSERT … ON CONFLICT, compiled once for each driver: SQL, and the columns in the order of its parameters."""
-
-    sql: str
-    order: tuple[str, ...]
-
-    async def run(self, connection: AsyncConnection, rows: Sequence[Row]) -> None:
-        for start in range(0, len(rows), SLICE):
-            values = [tuple(map(row.__getitem__, self.order)) for row in rows[start : start + SLICE]]
-            await connection.exec_driver_sql(self.sql, values)
-
-
-@cache
-def _upsert(
-    dialect: Dialect, table: Table, key: str, columns: tuple[str, ...], *, only_unrecorded: bool = False
-) -> _Upsert:
-    where = calls.c.record.is_(None) if only_unrecorded else None
-    insert = sqlite.insert(table) if dialect.name == "sqlite" else postgresql.insert(table)
-    changes = {name: insert.excluded[name] for name in columns}
-    names = [column.name for column in table.columns if column.name != "id"]
-    statement = insert.on_conflict_do_update(index_elements=[key], set_=changes, where=where)
-    compiled = statement.compile(dialect=dialect, column_keys=names)
-    return _Upsert(str(compiled), tuple(compiled.positiontup or ()))

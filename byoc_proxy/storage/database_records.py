@@ -15,6 +15,8 @@ from byoc_proxy.storage.call_backlog import CallBacklog
 from byoc_proxy.storage.call_table import Standing, note_alive, write_alerts, write_calls
 from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.storage.lines import line_of
+from byoc_proxy.storage.notice import NoticeLedger
+from byoc_proxy.storage.notice_table import write_notices
 from byoc_proxy.storage.rows_apart import write_rows
 from byoc_proxy.storage.succession import PULSE, Succession
 
@@ -35,7 +37,8 @@ _TELL_EVERY: Final = 60.0
 
 
 class DatabaseRecords:
-    """A `CallStore` and an `AlertSink` (`alerts`): both only remember. `run` is the task that writes.
+    """A `CallStore`, an `AlertSink` (`alerts`) and a `NoticeBook` (`notices`): all only remember. `run` is the task
+    that writes.
 
     `node` is the name of this process and of no other that lives. `latest` reads the last records of its file, if
     it has one; `new_sid` gives SIDs of alerts, `wall` seconds since 1970.
@@ -51,8 +54,9 @@ class DatabaseRecords:
         log: Any,
     ) -> None:
         self.alerts = AlertLedger(new_sid, wall)
-        self._backlog = CallBacklog(node, wall)
-        self._succession = Succession(database, node, latest, log)
+        self.notices = NoticeLedger()
+        self._backlog = CallBacklog(node, wall, self.notices.subscriptions)
+        self._succession = Succession(database, node, latest, self.notices.found, log)
         self._standing: Standing | None = None  # None until what the last process left is in order
         self._database = database
         self._node = node
@@ -106,14 +110,18 @@ class DatabaseRecords:
         """The process ends: write what there is, for so many seconds at most. Not while `run` is running."""
         try:
             async with asyncio.timeout(within):
-                while self._backlog or self.alerts:
+                while self._news():
                     try:
                         await self._write_all()
                     except StoreUnavailable as error:
                         self._is_away(error)
                         await asyncio.sleep(EVERY)
         except TimeoutError:
-            self._log.error("records.left_behind", calls=self._backlog.over, alerts=len(self.alerts))
+            left = {"calls": self._backlog.over, "alerts": len(self.alerts), "callbacks": len(self.notices)}
+            self._log.error("records.left_behind", **left)
+
+    def _news(self) -> bool:
+        return bool(self._backlog or self.alerts or self.notices)
 
     async def _write_all(self) -> None:
         standing = self._standing
@@ -121,10 +129,11 @@ class DatabaseRecords:
             standing = self._standing = await self._succession.take_over(self._wall())
         if self._away is not None:
             self._backlog.tell_all()  # another node may have thought that this one was dead
+            await self._succession.find_own()  # which the answer to a commit would have told
         if self._backlog.complete_until is not None:
             await self._succession.fill_in(self._backlog.complete_until)
             self._backlog.filled()
-        while self._backlog or self.alerts:
+        while self._news():
             standing = self._standing = await self._write_some(standing)
         now = self._wall()
         if not 0.0 <= now - standing.alive < PULSE:
@@ -135,22 +144,25 @@ class DatabaseRecords:
         """One transaction; what is known of this node after it."""
         batch = self._backlog.batch(ROWS)
         alerts = self.alerts.batch(max(ROWS - len(batch.rows), 1))
+        notices = self.notices.batch(ROWS, self._node)
         standing = Standing(self._wall(), max(before.recorded, batch.ended))
 
         async def write(connection: AsyncConnection, rows: Sequence[Row]) -> None:
             await write_calls(connection, [row for row in rows if "parent_call_sid" in row])
             await write_alerts(connection, [row for row in rows if "error_code" in row])
+            await write_notices(connection, [row for row in rows if "token" in row])
             await note_alive(connection, self._node, standing)
 
         done = False
         try:
-            await write_rows(self._database, write, [*batch.rows, *alerts], self._log)
+            await write_rows(self._database, write, [*notices, *batch.rows, *alerts], self._log)
             done = True
         finally:
             if not done:
                 self._backlog.put_back(batch)
         self._backlog.written(batch)
         self.alerts.written(alerts)
+        self.notices.written(notices)
         return standing
 
     # --- what the operator hears ---------------------------------------------------------------------------------

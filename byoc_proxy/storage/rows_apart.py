@@ -27,7 +27,8 @@ async def write_rows(database: Database, write: Write, rows: Sequence[Row], log:
             await write(connection, rows)
     except SQLAlchemyError as error:
         if len(rows) == 1:
-            log.error("records.row_refused", sid=rows[0]["sid"], cause=str(error.__cause__ or error))
+            sid = rows[0].get("sid") or rows[0]["call_sid"]
+            log.error("records.row_refused", sid=sid, cause=str(error.__cause__ or error))
             return
         for row in rows:
             await write_rows(database, write, [row], log)

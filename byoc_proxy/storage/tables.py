@@ -202,7 +202,8 @@ source_ip_mappings: Final = _resource(
 )
 
 # A leg that a customer can name. `record` is the whole story of the call as a line of JSON, on the row of its first
-# leg and once it is over; `end_time` is null as long as the leg lives, and `node` says who would know.
+# leg and once it is over; `end_time` is null as long as the leg lives, and `node` says who would know. `owed` is a
+# status callback that somebody is to get when the leg has ended.
 calls: Final = _resource(
     "calls",
     _sid("parent_call_sid", index=True),
@@ -219,10 +220,30 @@ calls: Final = _resource(
     Column("cause", Text),
     _text("node", 128),
     Column("record", Text),
+    Column("owed", Text),
     Index("ix_calls_account_sid_start_time", "account_sid", "start_time"),
 )
 _lives: Final = calls.c.end_time.is_(None)
 Index("ix_calls_live", calls.c.node, sqlite_where=_lives, postgresql_where=_lives)
+_owes: Final = calls.c.owed.is_not(None)
+Index("ix_calls_owing", calls.c.node, sqlite_where=_owes, postgresql_where=_owes)
+
+# Status callbacks that are to be delivered, by `node`, in the order of `id` within a call; what is delivered or
+# given up is taken out. `parameters` is a list of pairs as JSON.
+notices: Final = Table(
+    "notices",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("token", String(36), nullable=False, unique=True),
+    _sid("call_sid", nullable=False),
+    _sid("account_sid", nullable=False),
+    _text("node", 128),
+    Column("url", Text, nullable=False),
+    _text("method", 4, "POST"),
+    Column("parameters", Text, nullable=False),
+    Column("made_at", Float, nullable=False),
+    Index("ix_notices_node", "node"),
+)
 
 # Coded warnings and errors: of a call, or of an INVITE that never became one.
 alerts: Final = _resource(

@@ -47,6 +47,7 @@ def test_the_first_row_is_the_callers_leg_and_the_others_name_it_as_their_parent
         "cause": "BYE",
         "node": NODE,
         "record": "the line",
+        "owed": None,
         "date_created": 1_760_000_000,
         "date_updated": 1_760_000_020,
     }

@@ -16,15 +16,16 @@ from byoc_proxy.storage.alerts import Alert
 from byoc_proxy.storage.both import FileAndDatabase
 from byoc_proxy.storage.call_backlog import CallBacklog
 from byoc_proxy.storage.call_rows import Row
-from byoc_proxy.storage.call_table import SLICE
 from byoc_proxy.storage.database import Database
 from byoc_proxy.storage.database_records import DatabaseRecords
 from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.storage.live import INTERRUPTED
+from byoc_proxy.storage.notice import Subscription
 from byoc_proxy.storage.record import CallRecord, LegRecord
 from byoc_proxy.storage.store import RecordFile
 from byoc_proxy.storage.succession import SILENCE
 from byoc_proxy.storage.tables import alerts, calls, nodes
+from byoc_proxy.storage.upsert import SLICE
 from tests.storage.test_store import WALL, a_record
 from tests.support.databases import Log
 from tests.support.postgres import Postgres
@@ -357,8 +358,8 @@ async def test_what_memory_has_no_room_for_is_told_once_a_minute_and_comes_out_o
     assert {row["status"] for row in await rows(database)} == {"completed"}
 
 
-def small_backlog(node: str, wall: Callable[[], float]) -> CallBacklog:
-    return CallBacklog(node, wall, most=10)
+def small_backlog(node: str, wall: Callable[[], float], subscriptions: dict[str, Subscription]) -> CallBacklog:
+    return CallBacklog(node, wall, subscriptions, most=10)
 
 
 async def test_the_end_of_the_process_waits_for_the_database_only_for_so_long(database: Database) -> None:
@@ -370,7 +371,7 @@ async def test_the_end_of_the_process_waits_for_the_database_only_for_so_long(da
     started = time.monotonic()
     await store.flush(0.5)
     assert time.monotonic() - started < 1.5
-    assert log.of("records.left_behind") == [{"calls": 1, "alerts": 1}]
+    assert log.of("records.left_behind") == [{"calls": 1, "alerts": 1, "callbacks": 0}]
 
 
 async def test_a_row_that_the_database_refuses_is_told_and_keeps_no_other_back(database: Database) -> None:

@@ -1,4 +1,4 @@
-"""Accounts, keys, trunks, policies, domains, lists, records, calls, alerts; the order of changes; the key's proof.
+"""Accounts, keys, trunks, policies, domains, lists, records, calls, callbacks, alerts; changes; the key's proof.
 
 What stands here stays as it is: databases were made by it. What changes, changes by a further step.
 """
@@ -28,6 +28,7 @@ def upgrade() -> None:
     _lists()
     _addresses()
     _calls()
+    _callbacks()
     _order()
 
 
@@ -185,10 +186,13 @@ def _calls() -> None:
         sa.Column("cause", sa.Text),
         _text("node", 128),
         sa.Column("record", sa.Text),
+        sa.Column("owed", sa.Text),
         sa.Index("ix_calls_account_sid_start_time", "account_sid", "start_time"),
     )
     lives = sa.text("end_time IS NULL")
     op.create_index("ix_calls_live", "calls", ["node"], sqlite_where=lives, postgresql_where=lives)
+    owes = sa.text("owed IS NOT NULL")
+    op.create_index("ix_calls_owing", "calls", ["node"], sqlite_where=owes, postgresql_where=owes)
     _resource(
         "alerts",
         _sid("resource_sid", index=True),
@@ -205,6 +209,22 @@ def _calls() -> None:
         sa.Column("name", sa.String(128), primary_key=True),
         sa.Column("alive", sa.BigInteger, nullable=False),
         sa.Column("recorded", sa.Float, nullable=False, server_default="0"),
+    )
+
+
+def _callbacks() -> None:
+    op.create_table(
+        "notices",
+        _id(),
+        sa.Column("token", sa.String(36), nullable=False, unique=True),
+        _sid("call_sid", nullable=False),
+        _sid("account_sid", nullable=False),
+        _text("node", 128),
+        sa.Column("url", sa.Text, nullable=False),
+        _text("method", 4, "POST"),
+        sa.Column("parameters", sa.Text, nullable=False),
+        sa.Column("made_at", sa.Float, nullable=False),
+        sa.Index("ix_notices_node", "node"),
     )
 
 
