@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from byoc_proxy.call.intent import Origin
     from byoc_proxy.trunk.directory import Directory
     from byoc_proxy.trunk.model import ByocTrunk
-    from byoc_proxy.twiml.verbs import Dial, Sip
+    from byoc_proxy.twiml.verbs import Sip
 
 NO_TARGETS: Final = 32010  # no valid origination URIs configured
 INVALID_TRUNK: Final = 21300  # invalid BYOC trunk SID
@@ -66,21 +66,21 @@ class Dialling:
         # an offer in a reliable 18x wants its answer in the PRACK: only some callers can be asked for one there
         self._prack = bool(body) or answers_early
 
-    def quarry(self, dial: Dial, noun: Number | Sip, call_sid: str) -> Quarry:
-        """What is to be hunted for a noun; raises `CannotDial`."""
+    def quarry(self, noun: Number | Sip, call_sid: str, caller_id: str | None = None) -> Quarry:
+        """What is to be hunted for a noun; `caller_id` takes the caller's place. Raises `CannotDial`."""
         account = self._directory.accounts.get(self._trunk.account_sid)
         if account is not None and account.status != "active":
             raise CannotDial(ACCOUNT_NOT_ACTIVE, inactive(account))
         if isinstance(noun, Number):
-            return self._number(dial, noun, call_sid)
-        return self._sip(dial, noun, call_sid)
+            return self._number(noun, call_sid, caller_id)
+        return self._sip(noun, call_sid, caller_id)
 
-    def _number(self, dial: Dial, noun: Number, call_sid: str) -> Quarry:
+    def _number(self, noun: Number, call_sid: str, caller_id: str | None) -> Quarry:
         trunk = self._named_trunk(noun)
         policies = self._directory.policies_of(trunk)
         number = trunk.outbound_numbers.called.apply(noun.number)
         presentation = self._directory.presentation(trunk)
-        intent = self._intent(dial, trunk, presentation, number, to_host=trunk.to_host)
+        intent = self._intent(caller_id, trunk, presentation, number, to_host=trunk.to_host)
         border = self._directory.border(trunk)
         quarry: Quarry | None = None
         for policy in reversed(policies):
@@ -103,13 +103,13 @@ class Dialling:
             raise CannotDial(INVALID_TRUNK, f"account {account} has no BYOC trunk {sid}")
         return trunk
 
-    def _sip(self, dial: Dial, noun: Sip, call_sid: str) -> Quarry:
+    def _sip(self, noun: Sip, call_sid: str, caller_id: str | None) -> Quarry:
         try:
             uri = SipUri.parse(noun.uri)
         except UriError as error:
             raise CannotDial(INVALID_SIP_URI, str(error)) from error
         presentation = Presentation(self._directory.from_host(self._trunk))  # no carrier: nothing is agreed with it
-        intent = self._intent(dial, self._trunk, presentation, uri.decoded_user, noun.headers)
+        intent = self._intent(caller_id, self._trunk, presentation, uri.decoded_user, noun.headers)
         intent.terms = intent.terms._replace(transfers=False)  # it is on no trunk
         policy = ConnectionPolicy(ConnectionPolicySid(""), self._trunk.account_sid)
         target = ConnectionPolicyTarget(TargetSid(""), "", uri)
@@ -121,17 +121,17 @@ class Dialling:
 
     def _intent(
         self,
-        dial: Dial,
+        caller_id: str | None,
         trunk: ByocTrunk,
         presentation: Presentation,
         number: str,
         headers: tuple[tuple[str, str], ...] = (),
         to_host: str | None = None,
     ) -> CallIntent:
-        """What to say to a carrier; `callerId` takes the caller's place."""
+        """What to say to a carrier."""
         identity = self._origin.identity
-        if dial.caller_id is not None:
-            identity = Identity.of_application(dial.caller_id, identity)
+        if caller_id is not None:
+            identity = Identity.of_application(caller_id, identity)
         return CallIntent(
             presentation.from_value(identity),
             presentation.number(identity),

@@ -6,6 +6,7 @@ any point leaves nothing ringing: the leg in hand is told to hang up, and the pr
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,7 @@ from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.storage.record import AttemptRecord
 from byoc_proxy.trunk.origination import Destination, redirected_to
 from byoc_proxy.trunk.verdicts import (
+    CallerLeft,
     FinalResponse,
     Next,
     NoProgress,
@@ -106,22 +108,48 @@ class Hunt:
         self._begin_leg = begin
         self._on_progress = on_progress
         self._line: Line | None = None
+        self._scope: asyncio.Timeout | None = None  # while it runs
+
+    @property
+    def lives(self) -> bool:
+        """It hunts, or the leg that it found is up."""
+        return self.progress is not None and not self.progress.over
 
     async def run(self) -> Leg | None:
         """Hunt. Raises nothing but cancellation, and leaves no attempt without an end. `free` is to follow."""
         progress = self.progress = self._begin_leg()
+        scope = self._scope = asyncio.timeout(None)
         try:
-            if self._seize():
-                await self._run()
+            async with scope:
+                if self._seize():
+                    await self._run()
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            self.outcomes.append(CallerLeft())
         finally:
+            self._scope = None
             for record in self._own_attempts():
                 close_attempt(record, None, self._services.endpoint.now)
         if self.leg is not None:
             progress.move(Cause.ANSWERED, 200)
+        elif self.cancelled:
+            self.free()
         else:
             final = failure(self.outcomes)
             self.free(cause_of(final), final.status)
         return self.leg
+
+    @property
+    def cancelled(self) -> bool:
+        """Somebody called it off while it was under way."""
+        return bool(self.outcomes) and isinstance(self.outcomes[-1], CallerLeft)
+
+    def cancel(self) -> None:
+        """Call it off: `run` returns without a leg. Too late, nothing happens."""
+        scope, self._scope = self._scope, None
+        if scope is not None:
+            scope.reschedule(self._services.endpoint.now)
 
     def free(self, cause: Cause = Cause.CANCELLED, sip_status: int | None = 487) -> None:
         """The leg is over, or given up before it was answered because of `cause`. Its line is free. Idempotent."""

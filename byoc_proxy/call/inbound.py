@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.call import Call
 from byoc_proxy.call.intent import Origin
 from byoc_proxy.call.journal import Journal
 from byoc_proxy.call.leg import Leg
+from byoc_proxy.call.progress import Progress
 from byoc_proxy.call.status import Status
 from byoc_proxy.sip.flow import place_of
 from byoc_proxy.storage.record import CallRecord
 from byoc_proxy.trunk.identity import Identity
 from byoc_proxy.trunk.numbers import number_of, with_format
+from byoc_proxy.trunk.verdicts import FinalResponse
+from byoc_proxy.twiml.interpreter import Entry, ScriptRequest
 from byoc_proxy.webhook.parameters import CallFacts, SipFacts, party
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from byoc_proxy.call.lines import Line
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.message import Request
@@ -25,34 +30,86 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.admission import Admit
     from byoc_proxy.trunk.model import ByocTrunk
 
+LONGEST_SETUP: Final = 900.0  # more than any single <Dial> may ring
+SETUP_TOO_LONG: Final = 32016  # post dial delay timeout
 
-def open_inbound(services: Services, invited: Invited, admission: Admit) -> Call:
+
+class InboundCall(Call):
+    """The call of an INVITE; it holds its line as long as it lives."""
+
+    def __init__(self, services: Services, leg: Leg, origin: Origin, trunk: ByocTrunk, journal: Journal) -> None:
+        super().__init__(services, journal, origin, trunk, _entry(trunk), leg)
+        self.line: Line | None = None
+        leg.on_acked = lambda _: journal.stage("acknowledged")
+
+    async def run(self) -> None:
+        overdue = asyncio.get_running_loop().call_later(LONGEST_SETUP, self._overdue)
+        try:
+            await super().run()
+        finally:
+            overdue.cancel()
+
+    async def open(self) -> bool:
+        if self.trunk.ringing == "early":
+            self.ring()
+        return True
+
+    def close(self) -> None:
+        if self.line is not None:
+            self.services.lines.release(self.line)
+        super().close()
+
+    def _overdue(self) -> None:
+        """Each stage has its own limit, but a script can have any number of them: no INVITE waits for ever."""
+        if self.progress.over or self.leg.answered:
+            return
+        text = f"no final response to the caller after {LONGEST_SETUP:g} s"
+        self.journal.event(SETUP_TOO_LONG, text)
+        self.refuse(FinalResponse(408, "Request Timeout"), f"{SETUP_TOO_LONG} {text}")
+
+
+def _entry(trunk: ByocTrunk) -> Entry:
+    fallback = None
+    if trunk.voice_fallback_url is not None:
+        fallback = ScriptRequest(trunk.voice_fallback_url, trunk.voice_fallback_method)
+    if trunk.voice_twiml is not None:
+        return Entry(trunk.voice_twiml.encode(), fallback)
+    return Entry(ScriptRequest(trunk.voice_url or "", trunk.voice_method), fallback)
+
+
+def open_inbound(services: Services, invited: Invited, admission: Admit) -> InboundCall:
     """The call of an admitted INVITE, not yet running."""
-    request = invited.request
+    request, trunk = invited.request, admission.trunk
     leg = Leg(services.endpoint, invited.session)
     leg.remote_sdp = request.sdp
     believed = _believes(admission)
-    identity = Identity.of(request, believed, admission.trunk.inbound_numbers.calling)
+    identity = Identity.of(request, believed, trunk.inbound_numbers.calling)
     facts = _facts(f"CA{services.token()}", request, leg.session.flow.remote[0], admission, identity)
-    journal = Journal(services, facts, _record(leg, admission, facts), Status.INITIATED)
+    journal = _begun(services, leg, admission, facts)
+    call = InboundCall(services, leg, Origin.of(request, identity), trunk, journal)
+    leg.belongs_to(trunk)
+    leg.secure = admission.domain.secure
+    leg.border = services.directories.current.border(trunk)
+    leg.session.credentials = _credentials(services, trunk)
+    for line in (leg.detour, *_reasons(request, identity, facts, believed)):
+        journal.decided(line)
+    return call
+
+
+def _begun(services: Services, leg: Leg, admission: Admit, facts: CallFacts) -> Journal:
+    record = _record(leg, admission, facts)
+    journal = Journal(services, record, Progress(services, facts, Status.INITIATED, record, record))
     journal.begin("received")
     journal.tell(
         "call.admitted",
-        trunk_sid=admission.trunk.sid,
-        domain=admission.domain.domain_name,
+        trunk_sid=record.trunk_sid,
+        domain=record.domain,
         caller=facts.caller,
         called=facts.called,
-        source=journal.record.source,
-        decisions=admission.trail,
+        source=record.source,
+        decisions=record.decisions,
     )
-    call = Call(services, leg, Origin.of(request, identity), admission.trunk, facts, journal)
-    leg.belongs_to(admission.trunk)
-    leg.secure = admission.domain.secure
-    leg.border = services.directories.current.border(admission.trunk)
-    leg.session.credentials = _credentials(services, admission.trunk)
-    for line in (leg.detour, *_reasons(request, identity, facts, believed)):
-        call.journal.decided(line)
-    return call
+    return journal
 
 
 def _record(leg: Leg, admission: Admit, facts: CallFacts) -> CallRecord:

@@ -29,17 +29,10 @@ _WHO = {By.LOCAL: "proxy", By.TIMEOUT: "timeout"}
 class Journal:
     """The record of one call in the making."""
 
-    def __init__(
-        self,
-        services: Services,
-        facts: CallFacts,
-        record: CallRecord,
-        status: Status,
-        callback: StatusCallback | None = None,
-    ) -> None:
-        """`record` is to be filled in from now on; `status` is where the leg begins that the call stands on."""
+    def __init__(self, services: Services, record: CallRecord, progress: Progress) -> None:
+        """`record` is to be filled in from now on; `progress` is that of the leg that the call stands on."""
         self.record = record
-        self.progress = Progress(services, facts, status, record, record, callback)
+        self.progress = progress
         self._services = services
         self._started = services.endpoint.now
         self._written = False

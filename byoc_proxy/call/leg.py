@@ -122,6 +122,11 @@ class Leg:
         return self.session.call_id
 
     @property
+    def local_host(self) -> str:
+        """Our address on it, as far ends are told, without brackets."""
+        return self.session.flow.sent_by.rpartition(":")[0].strip("[]")
+
+    @property
     def answered(self) -> bool:
         """The INVITE has been answered, by us or by the far end."""
         session = self.session

@@ -28,7 +28,7 @@ class Seated:
 
 
 class Switchboard:
-    """Owns the task of every call, which holds its line as long as it lives."""
+    """Owns the task of every call."""
 
     retry_after = WAIT_FOR_A_LINE  # seconds, in a 503
 
@@ -94,18 +94,21 @@ class Switchboard:
             raise TypeError(f"the screen admitted with {seated!r}")
         self.shares.count(seated.verdict.trunk.sid, invited.session.flow)
         call = open_inbound(self._services, invited, seated.verdict)
+        call.line = seated.line
+        self._begin(call)
+
+    def _begin(self, call: Call) -> None:
         self.calls[call.sid] = call
         self._idle.clear()
-        task = asyncio.get_running_loop().create_task(self._run(call, seated.line), name=call.sid)
+        task = asyncio.get_running_loop().create_task(self._run(call), name=call.sid)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, call: Call, line: Line) -> None:
+    async def _run(self, call: Call) -> None:
         try:
             await call.run()
         finally:
-            self.lines.release(line)
-            call.journal.close()
+            call.close()
             del self.calls[call.sid]
             if not self.calls:
                 self._idle.set()

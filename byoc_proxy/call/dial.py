@@ -1,0 +1,236 @@
+"""One `<Dial>` while it runs: whom it calls, who answers, and how long they talk."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from byoc_proxy.call.bridge import Bridge, refuse_method
+from byoc_proxy.call.conversation import Conversation
+from byoc_proxy.call.dialling import CannotDial, Dialling
+from byoc_proxy.call.hunt import Hunt
+from byoc_proxy.call.status import Cause, Status, dial_status
+from byoc_proxy.trunk.verdicts import CallerLeft, FinalResponse, RingTimeout, failure
+from byoc_proxy.twiml.interpreter import DialOutcome
+from byoc_proxy.twiml.verbs import Number, Sip
+from byoc_proxy.webhook.parameters import CallFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from byoc_proxy.call.call import Call
+    from byoc_proxy.call.leg import Leg
+    from byoc_proxy.sip.message import Response
+    from byoc_proxy.trunk.verdicts import Outcome
+    from byoc_proxy.twiml.verbs import Dial
+
+RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
+ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
+
+
+class DialRun:
+    """A `<Dial>` of a call. After `run`, `refusal` and `error` say how it failed, for a caller who still waits."""
+
+    def __init__(self, call: Call, dial: Dial) -> None:
+        self.hunts: list[Hunt] = []
+        self.refusal: FinalResponse | None = None
+        self.error = ""  # the coded reason, where it was not the called party's own
+        self._call = call
+        self._dial = dial
+        self._journal = call.journal
+        self._services = call.services
+        self._ringing: Leg | None = None  # the one phone that rings
+        self._talk: Conversation | None = None
+
+    async def run(self) -> DialOutcome:
+        """Call somebody and, if they answer, wait until that leg is over. Leaves nobody ringing or talking."""
+        self._journal.stage("dialling")
+        self._prepare()
+        try:
+            return await self._run()
+        finally:
+            for hunt in self.hunts:
+                if hunt.leg is not None and hunt.leg is not self._call.leg:
+                    hunt.leg.hang_up()
+                hunt.free()  # a ring timeout has freed them before
+            self.hunts, self._talk = [], None  # they know this run: it would wait for the collector
+
+    def hang_up(self, reason: str) -> None:
+        """End the legs that talk."""
+        if self._talk is not None:
+            self._talk.other.hang_up(reason)
+            self._talk.anchor.hang_up(reason)
+
+    async def _run(self) -> DialOutcome:
+        started = self._services.endpoint.now
+        try:
+            async with asyncio.timeout(self._dial.timeout + RING_BUFFER):
+                winner = await self._first_answer()
+        except TimeoutError:
+            return self._unanswered(RingTimeout())
+        if winner is None:
+            return self._unanswered(None)
+        self._journal.tell("dial.answered", seconds=round(self._services.endpoint.now - started, 3))
+        return await self._converse(winner)
+
+    # --- calling -------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        dial, call = self._dial, self._call
+        sole = len(dial.nouns) == 1 or dial.sequential
+        answers_early = sole and not call.leg.answered and call.leg.answers_early
+        offer = call.leg.remote_sdp if call.leg.answered else call.origin.offer
+        dialling = self._dialling(offer, answers_early)
+        for noun in dial.nouns:
+            try:
+                self.hunts.append(
+                    self._hunt(dialling, noun, lambda leg, response: self._progress(leg, response, sole))
+                )
+            except CannotDial as error:
+                self._journal.event(error.code, error.text)
+                self.error = f"{error.code} {error.text}"
+
+    def _dialling(self, body: bytes, answers_early: bool = False) -> Dialling:
+        directory = self._services.directories.current  # the newest: a disabled target is not tried any more
+        call = self._call
+        return Dialling(directory, call.trunk, call.origin, body, self._services.draw, answers_early)
+
+    def _hunt(self, dialling: Dialling, noun: Number | Sip, on_progress: Callable[[Leg, Response], None]) -> Hunt:
+        """One noun to be hunted for. Raises `CannotDial`."""
+        journal, callback = self._journal, noun.callback
+        quarry = dialling.quarry(noun, f"CA{self._services.token()}", self._dial.caller_id)
+        journal.tell("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
+        facts = CallFacts(
+            quarry.call_sid,
+            self._call.facts.account_sid,
+            quarry.intent.caller,
+            quarry.called,
+            direction="outbound-dial",
+            trunk_sid=quarry.trunk_sid,
+            parent_call_sid=self._call.sid,
+        )
+        return Hunt(self._services, quarry, journal, lambda: journal.child(facts, callback), on_progress)
+
+    async def _first_answer(self) -> Hunt | None:
+        if len(self.hunts) == 1 or self._dial.sequential:
+            for hunt in self.hunts:
+                if await hunt.run() is not None:
+                    return hunt
+            return None
+        winner = await self._race()
+        for hunt in self.hunts:
+            if hunt is not winner:
+                hunt.free()
+        return winner
+
+    async def _race(self) -> Hunt | None:
+        """All at once: the first answer wins and the rest are cancelled."""
+        winners: list[Hunt] = []
+
+        async def chase(hunt: Hunt) -> None:
+            leg = await hunt.run()
+            if leg is None:
+                return
+            if winners:
+                leg.hang_up()  # answered in the same instant as the winner
+                return
+            winners.append(hunt)
+            for task in tasks:
+                if task is not asyncio.current_task():
+                    task.cancel()
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(chase(hunt)) for hunt in self.hunts]
+        return winners[0] if winners else None
+
+    def _progress(self, leg: Leg, response: Response, sole: bool) -> None:
+        """Their 18x to our caller: early media only when one phone rings, 180 once. One who has been answered hears
+        nothing of it.
+        """
+        call = self._call
+        if call.leg.answered:
+            return
+        self._journal.stage("progress")
+        if sole and self._ringing is not leg:
+            self._ringing = leg
+            Bridge(call.leg, leg, refuse_method)  # what they ask in their early dialogs crosses, too
+        if response.sdp and sole:
+            self._journal.rang()
+            call.leg.progress(response.status, response.sdp, call.leg.lets(response.headers))
+        elif response.status != 183:
+            call.ring(call.leg.lets(response.headers) if sole else ())
+
+    def _unanswered(self, outcome: Outcome | None) -> DialOutcome:
+        hunts = self.hunts
+        if outcome is None and hunts and all(hunt.cancelled for hunt in hunts):
+            outcome = CallerLeft()
+        if outcome is None:
+            tried = [each for hunt in hunts for each in hunt.outcomes if not isinstance(each, CallerLeft)]
+            outcome = self.refusal = failure(tried)
+            if hunts:
+                self.error = self._routing_error(outcome)
+        else:
+            self.refusal, self.error = FinalResponse(480, "Temporarily Unavailable"), ""
+            for hunt in hunts:
+                hunt.free(Cause.UNANSWERED)
+        status = dial_status(outcome)
+        self._journal.tell("dial.failed", status=status, sip_status=self.refusal.status)
+        sid = hunts[0].quarry.call_sid if hunts else None
+        code = outcome.status if isinstance(outcome, FinalResponse) else 487
+        return DialOutcome(status, sid, sip_response_code=code, is_sip=isinstance(self._dial.nouns[0], Sip))
+
+    def _routing_error(self, final: FinalResponse) -> str:
+        """A called party who says no is no routing failure; running out of addresses is."""
+        if all(hunt.stopped for hunt in self.hunts):
+            return ""
+        self._journal.event(ROUTING_FAILED, f"BYOC Trunk routing failure: {final.status} {final.reason}".rstrip())
+        return f"{ROUTING_FAILED} BYOC Trunk routing failure"
+
+    # --- talking -------------------------------------------------------------------------------------------
+
+    async def _converse(self, winner: Hunt) -> DialOutcome:
+        """The conversation, until the called side leaves or `timeLimit` is up."""
+        callee = winner.leg
+        assert callee is not None
+        self.refusal, self.error = None, ""
+        started = self._services.endpoint.now
+        talk = self._talk = Conversation(
+            self._services,
+            self._journal,
+            (self._call.leg, callee),
+            self._redial,
+            lambda anchor: self._call.stands_on(anchor, "callee"),  # who was called was handed over, and stays
+            lambda leg: _free(self.hunts, leg),
+        )
+        ended = await talk.run(self._dial.time_limit, self._dial.timeout + RING_BUFFER)
+        if ended is None:
+            self._journal.tell("dial.time_limit", seconds=self._dial.time_limit)
+            talk.other.hang_up()
+        else:
+            self._journal.callee_ended(ended)
+        return DialOutcome(
+            Status.COMPLETED,
+            winner.quarry.call_sid,
+            int(self._services.endpoint.now - started),
+            bridged=True,
+            sip_response_code=200,
+            sip_call_id=callee.call_id,
+            is_sip=winner.quarry.trunk_sid is None,  # a <Number> leaves on a trunk
+        )
+
+    def _redial(self, number: str, asker: Leg, offer: bytes, tell: Callable[[Response], None]) -> Hunt:
+        """The hunt of a transfer, on the trunk of the leg that asks for it. Raises `CannotDial`."""
+        trunk = asker.trunk
+        if trunk is not None:
+            number = trunk.inbound_numbers.called.apply(number)  # its carrier wrote it
+        noun = Number(number, trunk.sid if trunk is not None else None)
+        hunt = self._hunt(self._dialling(offer), noun, lambda _, response: tell(response))
+        self.hunts.append(hunt)
+        return hunt
+
+
+def _free(hunts: Sequence[Hunt], leg: Leg) -> None:
+    """The leg is out of the conversation, which goes on: so is its hunt."""
+    for hunt in hunts:
+        if hunt.leg is leg:
+            hunt.free()
