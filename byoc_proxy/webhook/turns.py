@@ -52,6 +52,11 @@ class FairTransport:
         finally:
             self._leave(name, origin)
 
+    @property
+    def busy(self) -> int:
+        """How many origins have requests under way."""
+        return len(self._origins)
+
     async def _turn(self, name: str, origin: _Origin) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         origin.waiting.append(turn)

@@ -89,6 +89,11 @@ FAILURES: dict[str, tuple[Callable[[Scene], None], str]] = {
         "12300",
     ),
     "hangs": (lambda scene: scene.customer.hangs("/voice"), "11203"),
+    "answers a sentence": (
+        lambda scene: scene.customer.answers("/voice", "Hello there", content_type="text/plain"),
+        "12490",
+    ),
+    "answers music": (lambda scene: scene.customer.answers("/voice", b"ID3", content_type="audio/mpeg"), "12490"),
     "asks for media": (
         lambda scene: scene.customer.answers("/voice", "<Response><Say>Hi</Say></Response>"),
         "12490",
@@ -185,3 +190,35 @@ async def test_the_record_keeps_no_query_of_a_webhook(scene: Scene) -> None:
     await call.hears(180)
     await call.hears(486)
     assert (await scene.over()).webhooks[0].url == VOICE
+
+
+async def test_twiml_that_says_it_is_plain_text_runs(scene: Scene) -> None:
+    scene.starts()
+    scene.customer.answers("/voice", REJECT, content_type="text/plain")
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(486)
+
+
+async def test_the_fragment_of_the_voice_url_says_how_often_and_for_how_long_the_application_is_asked(
+    scene: Scene,
+) -> None:
+    scene.starts(f'trunks: {{acme-trunk: {{voice_url: "{VOICE}#rc=2&rp=all&rt=500"}}}}', twiml=REJECT)
+    scene.customer.answers("/voice", "busy", status=503, times=1)
+    scene.customer.hangs("/voice", times=1)
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(486)
+    assert [(asked.url, asked.at) for asked in scene.customer.requests] == [
+        (VOICE, 0.0),
+        (VOICE, 0.5),
+        (VOICE, 0.5),
+    ]
+
+
+async def test_a_retry_policy_that_does_not_exist_is_a_coded_failure_and_nothing_is_asked(scene: Scene) -> None:
+    scene.starts(f'trunks: {{acme-trunk: {{voice_url: "{VOICE}#rp=sometimes"}}}}')
+    call = scene.caller.calls()
+    await call.hears(180)
+    assert ((await call.hears(500)).headers.get("x-byoc-error") or "").startswith("11243 ")
+    assert scene.customer.requests == []

@@ -13,7 +13,7 @@ import asyncio
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
-from byoc_proxy.webhook.transport import ConnectRefused, HttpRequest, HttpResponse, TransportError
+from byoc_proxy.webhook.transport import ConnectRefused, HttpRequest, HttpResponse, ReadTimedOut, TransportError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,13 @@ class Customer:
         content_type: str = "text/xml",
         location: str = "",
         set_cookies: tuple[str, ...] = (),
+        headers: dict[str, str] | None = None,
         delay: float = 0.0,
         times: int | None = None,
     ) -> None:
         """Answer requests for `place`, all of them or the next `times`."""
         body = twiml.encode() if isinstance(twiml, str) else twiml
-        response = HttpResponse(status, body, content_type, location, set_cookies)
+        response = HttpResponse(status, body, content_type, location, set_cookies, headers or {})
         self._play(place, response, delay, times)
 
     def refuses(self, place: str, error: TransportError | None = None, *, times: int | None = None) -> None:
@@ -79,6 +80,10 @@ class Customer:
         script = self._script(request.url)
         if script is None:
             return HttpResponse(404, b"not found", "text/plain")
+        patience = request.read_timeout
+        if patience is not None and (script.result is None or script.delay > patience):
+            await asyncio.sleep(patience)
+            raise ReadTimedOut("the answer did not begin")
         if script.delay:
             await asyncio.sleep(script.delay)
         if script.result is None:
