@@ -8,19 +8,21 @@ from byoc_proxy.config.load import ConfigProblems, Loaded, load
 from byoc_proxy.listeners import TlsFiles
 from byoc_proxy.net.tls import UnusableFile
 from byoc_proxy.twiml.document import parse
+from byoc_proxy.twiml.template import template_fault
 from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING, TwimlError, media_needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from byoc_proxy.trunk.model import ByocTrunk
+    from byoc_proxy.trunk.model import ByocTrunk, TwimlBin
 
 
 def load_checked(path: Path, environ: Mapping[str, str]) -> Loaded:
     """`config.load.load`, with documents that a call could run and certificates that fit. `ConfigProblems`."""
     loaded = load(path, environ)
     problems = [f"{path}: {fault}" for trunk in loaded.resources.trunks for fault in _script_faults(trunk)]
+    problems += [f"{path}: {fault}" for stored in loaded.resources.twiml_bins for fault in _bin_faults(stored)]
     problems += [f"{path}: {fault}" for fault in _file_faults(loaded)]
     if problems:
         raise ConfigProblems(problems)
@@ -32,6 +34,12 @@ def _file_faults(loaded: Loaded) -> Iterator[str]:
         TlsFiles(loaded)
     except UnusableFile as error:
         yield f"{error}; give PEM files that belong together"
+
+
+def _bin_faults(stored: TwimlBin) -> Iterator[str]:
+    fault = template_fault(stored.twiml)
+    if fault is not None:
+        yield f"TwiML bin {stored.unique_name}: twiml: {fault.code} {fault.text}"
 
 
 def _script_faults(trunk: ByocTrunk) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from byoc_proxy.api.catalogue import RESOURCES
-from byoc_proxy.config import schema, services_schema
+from byoc_proxy.config import handlers_schema, schema, services_schema
 from byoc_proxy.config.load import load
 from byoc_proxy.trunk.verdicts import VERDICTS
 
@@ -67,7 +67,7 @@ def test_the_configuration_of_the_readme_loads_without_a_warning(tmp_path: Path)
     "section",
     [
         model
-        for model in {**vars(schema), **vars(services_schema)}.values()
+        for model in {**vars(schema), **vars(services_schema), **vars(handlers_schema)}.values()
         if isinstance(model, type) and issubclass(model, BaseModel)
     ],
 )

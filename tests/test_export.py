@@ -11,7 +11,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from byoc_proxy.config import schema
+from byoc_proxy.config import handlers_schema, schema
 from byoc_proxy.config.document import read_document
 from byoc_proxy.config.export import export
 from byoc_proxy.config.keys import readable_keys, variable_name
@@ -226,6 +226,8 @@ def record_fields() -> Iterator[tuple[str, str]]:
         (model.CredentialList, schema.CredentialListEntry),
         (model.ConnectionPolicy, schema.PolicyEntry),
         (model.ConnectionPolicyTarget, schema.TargetEntry),
+        (model.TwimlBin, handlers_schema.TwimlBinEntry),
+        (model.Application, handlers_schema.ApplicationEntry),
         (model.Installation, schema.InstallationSection),
     ):
         assert is_dataclass(record)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from byoc_proxy.api.calls import CALLS
-from byoc_proxy.api.catalogue import ACCOUNT_PATH
 from byoc_proxy.api.errors import MORE_INFO
 from byoc_proxy.api.moments import When, conditions, three_ways
 from byoc_proxy.api.reading import ReadingDesk
 from byoc_proxy.api.rendering import iso_8601, rfc_2822
-from byoc_proxy.api.resource import READ_ONLY, Parameter, Resource, Style, Ways
+from byoc_proxy.api.resource import ACCOUNT_PATH, READ_ONLY, Parameter, Resource, Style, Ways
 from byoc_proxy.api.values import Choice
 from byoc_proxy.storage import tables
 

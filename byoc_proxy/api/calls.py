@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import delete
 
 from byoc_proxy.api import forms
-from byoc_proxy.api.catalogue import ACCOUNT_PATH
 from byoc_proxy.api.errors import ApiError
 from byoc_proxy.api.moments import conditions, three_ways
 from byoc_proxy.api.openapi import closed, operation
 from byoc_proxy.api.reading import ReadingDesk
 from byoc_proxy.api.refusals import stored
 from byoc_proxy.api.rendering import rfc_2822
-from byoc_proxy.api.resource import READ_ONLY, Parameter, Resource, Style, Verb, Ways
+from byoc_proxy.api.resource import ACCOUNT_PATH, READ_ONLY, Parameter, Resource, Style, Verb, Ways
 from byoc_proxy.api.server import Answer, Endpoint
 from byoc_proxy.api.values import Choice, Sid, Words
 from byoc_proxy.storage import tables

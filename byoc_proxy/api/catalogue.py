@@ -10,7 +10,9 @@ from typing import Final
 
 from byoc_proxy.api import ways
 from byoc_proxy.api.errors import INVALID_SID
+from byoc_proxy.api.handlers import APPLICATIONS, TWIML_BINS
 from byoc_proxy.api.resource import (
+    ACCOUNT_PATH,
     ALL_VERBS,
     NO_UPDATE,
     Limit,
@@ -22,11 +24,21 @@ from byoc_proxy.api.resource import (
     text,
     url_and_method,
 )
-from byoc_proxy.api.values import Address, Choice, Password, Sid, TargetUri, Truth, UserName, Whole, Words
+from byoc_proxy.api.values import (
+    Address,
+    Choice,
+    HandlerUrl,
+    Password,
+    Sid,
+    TargetUri,
+    Truth,
+    UserName,
+    Whole,
+    Words,
+)
 from byoc_proxy.storage import tables
 from byoc_proxy.trunk.checks import MOST_PRIORITY, MOST_TARGETS, MOST_WEIGHT
 
-ACCOUNT_PATH: Final = "/2010-04-01/Accounts/{account_sid}"
 DOMAIN: Final = 21231
 DOMAIN_NAME: Final = 21232
 HAS_SUBDOMAINS: Final = 21233
@@ -71,6 +83,7 @@ ACCOUNTS: Final = Resource(
     verbs=ALL_VERBS - {Verb.DELETE},
     section="accounts",
     links={
+        "applications": "Applications",
         "calls": "Calls",
         "keys": "Keys",
         "notifications": "Notifications",
@@ -143,8 +156,8 @@ BYOC_TRUNKS: Final = Resource(
     "byoc_trunks",
     (
         text("FriendlyName", "friendly_name", 255),
-        *url_and_method("VoiceUrl", "voice_url"),
-        *url_and_method("VoiceFallbackUrl", "voice_fallback_url"),
+        *url_and_method("VoiceUrl", "voice_url", kind=HandlerUrl()),
+        *url_and_method("VoiceFallbackUrl", "voice_fallback_url", kind=HandlerUrl()),
         *url_and_method("StatusCallbackUrl", "status_callback_url"),
         Parameter("CnamLookupEnabled", Truth(), "cnam_lookup_enabled", False),
         Parameter("ConnectionPolicySid", Sid("NY"), "connection_policy_sid", code=INVALID_SID),
@@ -364,4 +377,6 @@ RESOURCES: Final = (
     IP_ADDRESSES,
     CREDENTIAL_LISTS,
     CREDENTIALS,
+    APPLICATIONS,
+    TWIML_BINS,
 )

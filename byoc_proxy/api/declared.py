@@ -101,6 +101,19 @@ def _targets(rows: Resources) -> Iterator[Row]:
             }
 
 
+def _applications(rows: Resources) -> Iterator[Row]:
+    nothing: Row = {
+        **dict.fromkeys(("sms_url", "sms_fallback_url", "sms_status_callback", "message_status_callback")),
+        **dict.fromkeys(("sms_method", "sms_fallback_method"), "POST"),
+        "public_application_connect_enabled": False,
+    }
+    return ({**nothing, **asdict(application)} for application in rows.applications)
+
+
+def _twiml_bins(rows: Resources) -> Iterator[Row]:
+    return (asdict(twiml_bin) for twiml_bin in rows.twiml_bins)
+
+
 def _named(rows: Iterable[Any]) -> Iterator[Row]:
     return ({"sid": row.sid, "account_sid": row.account_sid, "friendly_name": row.friendly_name} for row in rows)
 
@@ -116,6 +129,8 @@ _READERS: dict[str, Callable[[Resources], Iterator[Row]]] = {
     "credentials": _credentials,
     "connection_policies": _policies,
     "targets": _targets,
+    "applications": _applications,
+    "twiml_bins": _twiml_bins,
 }
 
 

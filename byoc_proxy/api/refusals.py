@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.exc import IntegrityError
 
-from byoc_proxy.api.errors import ACCESS_DENIED, INVALID_SID, UNAVAILABLE, ApiError, Fault
+from byoc_proxy.api.errors import ACCESS_DENIED, CONFLICT, INVALID_SID, UNAVAILABLE, ApiError, Fault
 from byoc_proxy.provision.provisioning import StoreUnavailable
 from byoc_proxy.trunk.directory import DirectoryProblems
 from byoc_proxy.trunk.findings import Rule
@@ -45,7 +45,8 @@ def _status_and_code(finding: Finding, resource: Resource) -> tuple[int, int]:
     if finding.rule is Rule.IN_USE:
         return resource.in_use
     if finding.rule in (Rule.DUPLICATE_NAME, Rule.DUPLICATE_ENTRY):
-        return 400, resource.duplicate[0]
+        code = resource.duplicate[0]
+        return 409 if code == CONFLICT else 400, code
     if finding.rule in _REFERENCES:
         codes = {parameter.column: parameter.code for parameter in resource.parameters}
         return 400, codes.get(str(finding.path[-1]), INVALID_SID)
@@ -61,7 +62,7 @@ def judged(resource: Resource, row: Row) -> Iterator[None]:
         raise refused(error.problems, resource) from error
     except IntegrityError as error:
         code, text = resource.duplicate
-        raise ApiError(400 if code != 20409 else 409, code, text.format_map(row)) from error
+        raise ApiError(409 if code == CONFLICT else 400, code, text.format_map(row)) from error
 
 
 @contextmanager

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from byoc_proxy.provision.provisioning import Write
     from byoc_proxy.trunk.directory import Directory
 
+ACCOUNT_PATH: Final = "/2010-04-01/Accounts/{account_sid}"
+
+_WEB_ADDRESS: Final = Url()
+
 Row = dict[str, Any]  # by column
 
 
@@ -78,11 +82,13 @@ def text(name: str, column: str, longest: int, code: int = FRIENDLY_NAME) -> Par
     return Parameter(name, Words(longest), column, "", code=code)
 
 
-def url_and_method(name: str, column: str, code: int = INVALID_PARAMETER) -> tuple[Parameter, Parameter]:
+def url_and_method(
+    name: str, column: str, code: int = INVALID_PARAMETER, kind: Kind = _WEB_ADDRESS
+) -> tuple[Parameter, Parameter]:
     """`VoiceUrl` and `VoiceMethod`: the method is POST unless it is said to be GET."""
     stem, column_stem = name.removesuffix("Url"), column.removesuffix("_url")
     method = Parameter(f"{stem}Method", Choice(("GET", "POST")), f"{column_stem}_method", "POST", code=code)
-    return Parameter(name, Url(), column, code=code), method
+    return Parameter(name, kind, column, code=code), method
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from byoc_proxy.sip.uri import UriError
 from byoc_proxy.trunk.checks import target_fault
+from byoc_proxy.trunk.handler_checks import bin_name_fault, bin_url_fault
+from byoc_proxy.trunk.model import PYTHON, TWIML
 from byoc_proxy.trunk.networks import AddressError, read_address
 from byoc_proxy.trunk.origination import read_target
 from byoc_proxy.webhook.urls import WebhookError, address
@@ -158,6 +160,53 @@ class Url:
 
     def schema(self) -> Mapping[str, object]:
         return {"type": "string", "format": "uri", "maxLength": _LONGEST_URL}
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerUrl:
+    """What answers a call: a web address, or `twiml:` and the name of a TwiML bin; functions are the file's."""
+
+    def read(self, text: str) -> str:
+        if text.startswith(PYTHON):
+            raise ValueError("names a function, which only the configuration file may do; give a web address")
+        if not text.startswith(TWIML):
+            return Url().read(text)
+        fault = bin_url_fault(text)
+        if fault is not None:
+            raise ValueError(fault)
+        return text
+
+    def schema(self) -> Mapping[str, object]:
+        return Url().schema()
+
+
+@dataclass(frozen=True, slots=True)
+class BinName:
+    """What a TwiML bin is called."""
+
+    def read(self, text: str) -> str:
+        fault = bin_name_fault(text)
+        if fault is not None:
+            raise ValueError(fault)
+        return text
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Text of any number of lines."""
+
+    longest: int
+
+    def read(self, text: str) -> str:
+        if len(text) > self.longest:
+            raise ValueError(f"has {len(text)} characters; at most {self.longest} are allowed")
+        return text
+
+    def schema(self) -> Mapping[str, object]:
+        return {"type": "string", "maxLength": self.longest}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.config.export_installation import installation_keys
+from byoc_proxy.config.handlers_schema import ApplicationEntry, TwimlBinEntry
 from byoc_proxy.config.keys import free_name, readable_keys, variable_name
 from byoc_proxy.config.resources import DEFAULT_ACCOUNT, target_name
 from byoc_proxy.config.schema import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.flow import TlsTerms
     from byoc_proxy.trunk.model import (
+        Application,
         ByocTrunk,
         ConnectionPolicy,
         ConnectionPolicyTarget,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
         IpAccessControlList,
         Resources,
         SipDomain,
+        TwimlBin,
     )
     from byoc_proxy.trunk.numbers import NumberFormat, NumberFormats
 
@@ -89,6 +92,8 @@ class _Writer:
             rows.ip_access_control_lists,
             rows.credential_lists,
             rows.connection_policies,
+            rows.twiml_bins,
+            rows.applications,
         ):
             self._keys |= readable_keys((row.sid, row.friendly_name) for row in section)
 
@@ -101,6 +106,8 @@ class _Writer:
             "ip_access_control_lists": self._section(rows.ip_access_control_lists, self._access_control_list),
             "credential_lists": self._section(rows.credential_lists, self._credential_list),
             "connection_policies": self._section(rows.connection_policies, self._policy),
+            "twiml_bins": self._section(rows.twiml_bins, self._twiml_bin),
+            "applications": self._section(rows.applications, self._application),
         }
         return {name: section for name, section in written.items() if section}
 
@@ -184,6 +191,15 @@ class _Writer:
         health = _changed(policy.health, HealthRules())
         return written | _differing(PolicyEntry, policy) | ({"health": Line(health)} if health else {})
 
+    def _twiml_bin(self, twiml_bin: TwimlBin) -> dict[str, Any]:
+        written = _differing(TwimlBinEntry, twiml_bin)
+        if twiml_bin.unique_name == self._keys[twiml_bin.sid]:
+            del written["unique_name"]
+        return written
+
+    def _application(self, application: Application) -> dict[str, Any]:
+        return _differing(ApplicationEntry, application)
+
     def _credentials(self, policy_key: str, credentials: Credentials) -> dict[str, Any]:
         what = f"password of {credentials.username} for connection policy {policy_key}"
         password = self._secret(credentials.password, what, "BYOC_CARRIER_PASSWORD", policy_key)
@@ -207,6 +223,8 @@ def _accounts(rows: Resources) -> list[Account]:
         rows.ip_access_control_lists,
         rows.credential_lists,
         rows.connection_policies,
+        rows.twiml_bins,
+        rows.applications,
     )
     is_used = any(row.account_sid == nobody.sid for row in owned)
     is_needed = len(rows.accounts) > 1 and is_used

@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Sec
 
 from byoc_proxy.sip.uri import SipUri, UriError, bracketed
 from byoc_proxy.trunk.checks import target_fault
+from byoc_proxy.trunk.handler_checks import bin_name_fault, bin_url_fault
+from byoc_proxy.trunk.model import PYTHON, TWIML
 from byoc_proxy.trunk.networks import AddressError, read_address, read_network
 from byoc_proxy.trunk.origination import read_target
 from byoc_proxy.trunk.relaying import pattern_fault
@@ -32,6 +34,7 @@ _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIF
 _SHORTEST_SECRET: Final = 16
 _DIGITS: Final = re.compile(r"[0-9*#]*")
 _PREFIX: Final = re.compile(r"\+?[0-9*#]*")
+_FUNCTION: Final = re.compile(r"python:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 _SERVER: Final = re.compile(r"postgres(?:ql)?://.*/.+")
 _COUNTRY_CODE: Final = re.compile(r"[1-9][0-9]{0,2}")
 
@@ -98,6 +101,30 @@ def _web_url(text: str) -> str:
         usable = False
     if not usable or " " in text:
         raise ValueError("is not a web address; write https://host/path")
+    return text
+
+
+def _handler(text: str) -> str:
+    if not text.startswith(TWIML):
+        return _web_url(text)
+    fault = bin_url_fault(text)
+    if fault is not None:
+        raise ValueError(fault)
+    return text
+
+
+def _handler_or_function(text: str) -> str:
+    if not text.startswith(PYTHON):
+        return _handler(text)
+    if not _FUNCTION.fullmatch(text):
+        raise ValueError("names no function; write python:package.module:function")
+    return text
+
+
+def _bin_name(text: str) -> str:
+    fault = bin_name_fault(text)
+    if fault is not None:
+        raise ValueError(fault)
     return text
 
 
@@ -279,6 +306,8 @@ PolicySid = Annotated[Text, AfterValidator(_sid("NY"))]
 AddressSid = Annotated[Text, AfterValidator(_sid("IP"))]
 CredentialSid = Annotated[Text, AfterValidator(_sid("CR"))]
 TargetSid = Annotated[Text, AfterValidator(_sid("NE"))]
+ApplicationSid = Annotated[Text, AfterValidator(_sid("AP"))]
+TwimlBinSid = Annotated[Text, AfterValidator(_sid("EH"))]
 Text255 = Annotated[str, Field(max_length=255), AfterValidator(_plain)]
 Text64 = Annotated[str, Field(max_length=64), AfterValidator(_plain)]
 SipUser = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_plain)]
@@ -293,6 +322,9 @@ Port = Annotated[Count, Field(ge=1, le=65535)]
 Ports = Annotated[PortRange, PlainValidator(_port_range)]
 Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
 WebUrl = Annotated[Text, AfterValidator(_web_url)]
+HandlerUrl = Annotated[Text, AfterValidator(_handler)]  # or a TwiML bin
+TrunkHandlerUrl = Annotated[Text, AfterValidator(_handler_or_function)]
+BinName = Annotated[Text, AfterValidator(_bin_name)]
 HeaderPattern = Annotated[Text, AfterValidator(_header_pattern)]
 Digits = Annotated[
     Text64, BeforeValidator(_as_text), AfterValidator(_matching(_DIGITS, "may hold digits, * and # only"))

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from byoc_proxy.config.explain import Problem, salvaged, suggestion, validated
-from byoc_proxy.config.fields import fingerprints
+from byoc_proxy.config.handlers_schema import ApplicationEntry, TwimlBinEntry
+from byoc_proxy.config.parts import carrier_credentials, client_certificates, health, is_weak, numbers, terms
 from byoc_proxy.config.schema import (
     AccessControlListEntry,
     AccountEntry,
@@ -22,21 +23,20 @@ from byoc_proxy.config.schema import (
     CredentialListEntry,
     DomainEntry,
     Entry,
-    HealthRulesSection,
     PolicyEntry,
-    TargetTlsSection,
     TrunkEntry,
 )
 from byoc_proxy.config.section import Section
 from byoc_proxy.sip.digest import Ha1
-from byoc_proxy.sip.digest_client import Credentials
-from byoc_proxy.sip.flow import TlsTerms
+from byoc_proxy.trunk.handler_checks import HANDLERS
 from byoc_proxy.trunk.model import (
+    TWIML,
     Account,
     AccountSid,
+    Application,
+    ApplicationSid,
     ByocTrunk,
     ByocTrunkSid,
-    ClientCertificates,
     ConnectionPolicy,
     ConnectionPolicySid,
     ConnectionPolicyTarget,
@@ -44,7 +44,6 @@ from byoc_proxy.trunk.model import (
     CredentialList,
     CredentialListSid,
     CredentialSid,
-    HealthRules,
     Installation,
     IpAccessControlList,
     IpAccessControlListSid,
@@ -54,21 +53,15 @@ from byoc_proxy.trunk.model import (
     SipDomain,
     SipDomainSid,
     TargetSid,
+    TwimlBin,
+    TwimlBinSid,
     stable_sid,
 )
-from byoc_proxy.trunk.numbers import NumberFormat, NumberFormats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from byoc_proxy.config.document import Path
-    from byoc_proxy.config.schema import (
-        ClientCertificatesSection,
-        CredentialsSection,
-        InboundNumbersSection,
-        NumberFormatSection,
-        OutboundNumbersSection,
-    )
     from byoc_proxy.sip.uri import SipUri
 
 DEFAULT_ACCOUNT: Final = "default"
@@ -79,13 +72,16 @@ _PREFIXES: Final = {
     "ip_access_control_lists": "AL",
     "credential_lists": "CL",
     "connection_policies": "NY",
+    "twiml_bins": "EH",
+    "applications": "AP",
 }
 _KEY: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # An entry that is wrong in one of these cannot be judged, nor others by it, as if the key were not there.
-_SEEN_BY_OTHERS: Final = frozenset({"account", "domain_name", "interconnect", "sid", "static_ip"})
-# What of a trunk's entry is not in its record as it is in the file.
+_SEEN_BY_OTHERS: Final = frozenset({"account", "domain_name", "interconnect", "sid", "static_ip", "unique_name"})
+# What of an entry is not in its record as it is in the file.
+_HEAD: Final = {"sid", "account", "friendly_name"}
 _NOT_COPIED: Final = {
-    *("sid", "account", "friendly_name", "connection_policy", "fallback_connection_policy", "from_domain"),
+    *(*_HEAD, "connection_policy", "fallback_connection_policy", "from_domain"),
     *("inbound_numbers", "outbound_numbers"),
 }
 _CLASS_OF_CODES: Final = re.compile(r"([3-6])xx")
@@ -104,6 +100,8 @@ class Entries:
     ip_access_control_lists: dict[str, AccessControlListEntry]
     credential_lists: dict[str, CredentialListEntry]
     connection_policies: dict[str, PolicyEntry]
+    twiml_bins: dict[str, TwimlBinEntry]
+    applications: dict[str, ApplicationEntry]
     broken: set[tuple[str, str]] = field(default_factory=set)
 
 
@@ -141,6 +139,8 @@ def read_entries(raw: Mapping[str, Any], problems: list[Problem], context: Mappi
         section("ip_access_control_lists", AccessControlListEntry),
         section("credential_lists", CredentialListEntry),
         section("connection_policies", PolicyEntry),
+        section("twiml_bins", TwimlBinEntry),
+        section("applications", ApplicationEntry),
         broken,
     )
 
@@ -170,6 +170,8 @@ class ResourceReader:
             ip_access_control_lists=tuple(self._access_control_lists()),
             credential_lists=tuple(self._credential_lists()),
             connection_policies=tuple(self._policies()),
+            twiml_bins=tuple(self._twiml_bins()),
+            applications=tuple(self._applications()),
         )
 
     def _all_sids(self) -> Iterator[tuple[tuple[str, str], str]]:
@@ -250,9 +252,9 @@ class ResourceReader:
                 connection_policy_sid=self._policy_named(path, "connection_policy", entry),
                 fallback_connection_policy_sid=self._policy_named(path, "fallback_connection_policy", entry),
                 from_domain_sid=self._reference((*path, "from_domain"), "domains", domain, SipDomainSid),
-                inbound_numbers=_numbers(entry.inbound_numbers),
-                outbound_numbers=_numbers(entry.outbound_numbers),
-                **entry.model_dump(exclude=_NOT_COPIED),
+                inbound_numbers=numbers(entry.inbound_numbers),
+                outbound_numbers=numbers(entry.outbound_numbers),
+                **self._copied(entry, _NOT_COPIED),
             )
 
     def _policy_named(self, path: Path, name: str, entry: TrunkEntry) -> ConnectionPolicySid | None:
@@ -272,7 +274,7 @@ class ResourceReader:
                 entry.secure,
                 entry.static_ips,
                 entry.digest_algorithms,
-                _client_certificates(entry.client_certificates),
+                client_certificates(entry.client_certificates),
             )
 
     def _references(
@@ -313,7 +315,7 @@ class ResourceReader:
     def _ha1(self, path: Path, item: CredentialEntry) -> Ha1:
         if item.password is not None:
             password = item.password.get_secret_value()
-            if _is_weak(password):
+            if is_weak(password):
                 advice = "use 12 characters or more with a digit, a small and a capital letter"
                 self.warnings.append(((*path, "password"), f"is weak; {advice}"))
             return Ha1.of(item.username, self._installation.realm, password)
@@ -333,9 +335,9 @@ class ResourceReader:
                     item.priority,
                     item.weight,
                     item.enabled,
-                    _health(entry.health, item.health) if item.health is not None else None,
+                    health(entry.health, item.health) if item.health is not None else None,
                     item.udp_oversize,
-                    _terms(item.tls),
+                    terms(item.tls),
                     item.outbound_proxy,
                 )
                 for at, item in enumerate(entry.targets)
@@ -349,9 +351,23 @@ class ResourceReader:
                 entry.follow_redirects,
                 entry.ring_no_progress_timeout,
                 entry.no_reply_timeout,
-                _credentials(entry.credentials),
-                _health(entry.health),
+                carrier_credentials(entry.credentials),
+                health(entry.health),
             )
+
+    def _twiml_bins(self) -> Iterator[TwimlBin]:
+        for key, entry, sid, owner in self._owned("twiml_bins", self._entries.twiml_bins):
+            yield TwimlBin(TwimlBinSid(sid), owner, _named(entry, key), entry.unique_name or key, entry.twiml)
+
+    def _applications(self) -> Iterator[Application]:
+        for key, entry, sid, owner in self._owned("applications", self._entries.applications):
+            yield Application(ApplicationSid(sid), owner, _named(entry, key), **self._copied(entry, _HEAD))
+
+    def _copied(self, entry: TrunkEntry | ApplicationEntry, others: set[str]) -> dict[str, Any]:
+        """What is in the record as it is in the file. A bin that is wrong in itself is blamed there."""
+        broken = {f"{TWIML}{key}" for section, key in self._entries.broken if section == "twiml_bins"}
+        copied = entry.model_dump(exclude=others)
+        return {key: None if key in HANDLERS and value in broken else value for key, value in copied.items()}
 
     def _inner_sid(self, path: Path, pinned: str | None, prefix: str, *key_parts: str) -> str:
         """The SID of something inside an entry. Two that are made of the same key are not blamed here: the rows
@@ -386,43 +402,3 @@ def target_name(target: SipUri) -> str:
 
 def _named(entry: Entry | AccountEntry, key: str) -> str:
     return key if entry.friendly_name is None else entry.friendly_name
-
-
-def _numbers(section: InboundNumbersSection | OutboundNumbersSection) -> NumberFormats:
-    return NumberFormats(_number_format(section.called), _number_format(section.calling))
-
-
-def _number_format(section: NumberFormatSection) -> NumberFormat:
-    return NumberFormat(**{**section.model_dump(), "national_prefix": section.national_prefix or ""})
-
-
-def _credentials(section: CredentialsSection | None) -> Credentials | None:
-    if section is None:
-        return None
-    return Credentials(section.username, section.password.get_secret_value(), section.realm)
-
-
-def _health(*sections: HealthRulesSection) -> HealthRules:
-    """The rules of the last section that has each key, else the default."""
-    written: dict[str, Any] = {}
-    for section in sections:
-        written |= section.model_dump(exclude_none=True)
-    return HealthRules(**written)
-
-
-def _client_certificates(section: ClientCertificatesSection | None) -> ClientCertificates | None:
-    if section is None:
-        return None
-    return ClientCertificates(str(section.ca_file), fingerprints(section.ca_file), section.names)
-
-
-def _terms(section: TargetTlsSection | None) -> TlsTerms | None:
-    if section is None:
-        return None
-    files = (section.ca_file, section.certificate, section.private_key)
-    return TlsTerms(section.verify or "", (section.name or "").lower(), *(str(file or "") for file in files))
-
-
-def _is_weak(password: str) -> bool:
-    mixed_case = password != password.lower() and password != password.upper()
-    return len(password) < 12 or not mixed_case or not any(char.isdigit() for char in password)

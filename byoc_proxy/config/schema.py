@@ -51,6 +51,7 @@ from byoc_proxy.config.fields import (
     TargetSid,
     Text64,
     Text255,
+    TrunkHandlerUrl,
     TrunkSid,
     UserName,
     WebUrl,
@@ -270,10 +271,10 @@ class OutboundNumbersSection(Section):
 
 class TrunkEntry(Entry):
     sid: TrunkSid | None = None
-    voice_url: WebUrl | None = None
+    voice_url: TrunkHandlerUrl | None = None
     voice_twiml: Annotated[str, Field(min_length=1, max_length=65536)] | None = None
     voice_method: HttpMethod = "POST"
-    voice_fallback_url: WebUrl | None = None
+    voice_fallback_url: TrunkHandlerUrl | None = None
     voice_fallback_method: HttpMethod = "POST"
     status_callback_url: WebUrl | None = None
     status_callback_method: HttpMethod = "POST"

@@ -32,6 +32,8 @@ class ResourceLimitsSection(Section):
     credential_lists: Limit = 1000
     credentials: Limit = 1000
     connection_policies: Limit = 10_000
+    applications: Limit = 1000
+    twiml_bins: Limit = 1000
 
 
 class ApiSection(Section):

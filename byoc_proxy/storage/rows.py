@@ -16,7 +16,9 @@ from byoc_proxy.sip.uri import UriError
 from byoc_proxy.storage import tables
 from byoc_proxy.storage.vault import Unsealable
 from byoc_proxy.trunk.model import (
+    PYTHON,
     Account,
+    Application,
     ByocTrunk,
     ConnectionPolicy,
     ConnectionPolicyTarget,
@@ -25,6 +27,7 @@ from byoc_proxy.trunk.model import (
     IpAccessControlList,
     IpAddress,
     SipDomain,
+    TwimlBin,
 )
 from byoc_proxy.trunk.origination import read_target
 
@@ -36,7 +39,16 @@ if TYPE_CHECKING:
 
     from byoc_proxy.storage.vault import Vault
 
-    Record = Account | ByocTrunk | SipDomain | IpAccessControlList | CredentialList | ConnectionPolicy
+    Record = (
+        Account
+        | ByocTrunk
+        | SipDomain
+        | IpAccessControlList
+        | CredentialList
+        | ConnectionPolicy
+        | TwimlBin
+        | Application
+    )
 
 CALLS_ADDRESSES: Final = "calls_ip_access_control_lists"  # kinds of a domain's mappings
 CALLS_CREDENTIALS: Final = "calls_credential_lists"
@@ -82,7 +94,31 @@ class RowReader:
             "sid account_sid friendly_name voice_url voice_method voice_fallback_url voice_fallback_method "
             "status_callback_url status_callback_method cnam_lookup_enabled connection_policy_sid from_domain_sid"
         )
-        return [ByocTrunk(*row) for row in await self._rows(table, names, table.c.sid, sids)]
+        found = [ByocTrunk(*row) for row in await self._rows(table, names, table.c.sid, sids)]
+        return [trunk for trunk in found if self._names_no_function("trunks", trunk)]
+
+    async def _applications(self, sids: Sequence[str] | None) -> list[Record]:
+        table = tables.applications
+        names = (
+            "sid account_sid friendly_name voice_url voice_method voice_fallback_url voice_fallback_method "
+            "status_callback status_callback_method voice_caller_id_lookup"
+        )
+        found = [Application(*row) for row in await self._rows(table, names, table.c.sid, sids)]
+        return [application for application in found if self._names_no_function("applications", application)]
+
+    def _names_no_function(self, section: str, row: ByocTrunk | Application) -> bool:
+        """Who may write rows may not run code in this process: functions are named by the configuration file."""
+        for field in ("voice_url", "voice_fallback_url"):
+            if (getattr(row, field) or "").startswith(PYTHON):
+                reason = f"{field} names a function, which only the configuration file may do"
+                self.unreadable.append((section, row.sid, reason))
+                return False
+        return True
+
+    async def _twiml_bins(self, sids: Sequence[str] | None) -> list[Record]:
+        table = tables.twiml_bins
+        names = "sid account_sid friendly_name unique_name twiml"
+        return [TwimlBin(*row) for row in await self._rows(table, names, table.c.sid, sids)]
 
     async def _domains(self, sids: Sequence[str] | None) -> list[Record]:
         mappings, domains = tables.domain_mappings, tables.domains

@@ -107,6 +107,29 @@ byoc_trunks: Final = _resource(
     _sid("from_domain_sid", index=True),
 )
 
+# The fields about messages are kept and given back; nothing here sends one.
+applications: Final = _resource(
+    "applications",
+    _text("friendly_name", 64),
+    *_url_and_method("voice_url", "voice_method"),
+    *_url_and_method("voice_fallback_url", "voice_fallback_method"),
+    *_url_and_method("status_callback", "status_callback_method"),
+    _flag("voice_caller_id_lookup"),
+    *_url_and_method("sms_url", "sms_method"),
+    *_url_and_method("sms_fallback_url", "sms_fallback_method"),
+    Column("sms_status_callback", Text, nullable=True),
+    Column("message_status_callback", Text, nullable=True),
+    _flag("public_application_connect_enabled"),
+)
+
+twiml_bins: Final = _resource(
+    "twiml_bins",
+    _text("friendly_name", 255),
+    Column("unique_name", String(64), nullable=False),
+    Column("twiml", Text, nullable=False),
+    UniqueConstraint("account_sid", "unique_name"),
+)
+
 connection_policies: Final = _resource("connection_policies", _text("friendly_name", 255))
 
 targets: Final = _resource(

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.trunk.model import (
     Account,
+    Application,
     ByocTrunk,
     ConnectionPolicy,
     CredentialList,
     IpAccessControlList,
     Resources,
     SipDomain,
+    TwimlBin,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +25,16 @@ if TYPE_CHECKING:
 
     from _typeshed import DataclassInstance
 
-Row = Account | ByocTrunk | SipDomain | IpAccessControlList | CredentialList | ConnectionPolicy
+Row = (
+    Account
+    | ByocTrunk
+    | SipDomain
+    | IpAccessControlList
+    | CredentialList
+    | ConnectionPolicy
+    | TwimlBin
+    | Application
+)
 SECTIONS: Final = tuple(section.name for section in fields(Resources) if section.name != "installation")
 
 

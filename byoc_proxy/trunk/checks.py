@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.trunk.domain_checks import check_name, check_static_ips
 from byoc_proxy.trunk.findings import Finding, Rule
+from byoc_proxy.trunk.handler_checks import check_bin_name, check_handlers
 from byoc_proxy.trunk.list_checks import check_addresses, check_credentials
 from byoc_proxy.trunk.networks import AddressError, read_network
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.list_checks import Reading
     from byoc_proxy.trunk.model import (
         Account,
+        Application,
         ByocTrunk,
         ConnectionPolicy,
         ConnectionPolicyTarget,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         HealthRules,
         IpAccessControlList,
         SipDomain,
+        TwimlBin,
     )
     from byoc_proxy.trunk.rows import Rows
 
@@ -53,6 +56,8 @@ REFERENCES: Final[Mapping[str, Mapping[str, str]]] = {
     "ip_access_control_lists": {"account_sid": "accounts"},
     "credential_lists": {"account_sid": "accounts"},
     "connection_policies": {"account_sid": "accounts"},
+    "twiml_bins": {"account_sid": "accounts"},
+    "applications": {"account_sid": "accounts"},
 }
 _TRANSPORTS: Final = (None, "udp", "tcp", "tls")
 
@@ -79,6 +84,8 @@ class Rules:
             "ip_access_control_lists": self._access_control_list,
             "credential_lists": self._credential_list,
             "connection_policies": self._policy,
+            "twiml_bins": self._twiml_bin,
+            "applications": self._application,
         }
 
     def judge(self, section: str, row: Any) -> Iterator[Finding]:
@@ -126,6 +133,7 @@ class Rules:
             yield Finding((*path, "fallback_connection_policy_sid"), text)
         if trunk.voice_url is not None and trunk.voice_twiml is not None:
             yield Finding((*path, "voice_twiml"), "voice_url is set too; keep one of the two")
+        yield from check_handlers(trunk, self._rows, path)
         if 0 < trunk.session_expires < trunk.min_se:
             text = f"{trunk.session_expires} is below min_se, {trunk.min_se}: we would refuse it ourselves"
             yield Finding((*path, "session_expires"), text, Rule.RANGE)
@@ -142,6 +150,12 @@ class Rules:
 
     def _credential_list(self, credentials: CredentialList, path: Path) -> Iterator[Finding]:
         return check_credentials(credentials)
+
+    def _twiml_bin(self, twiml_bin: TwimlBin, path: Path) -> Iterator[Finding]:
+        return check_bin_name(twiml_bin, self._rows, path)
+
+    def _application(self, application: Application, path: Path) -> Iterator[Finding]:
+        return check_handlers(application, self._rows, path)
 
     def _policy(self, policy: ConnectionPolicy, path: Path) -> Iterator[Finding]:
         if len(policy.targets) > MOST_TARGETS:

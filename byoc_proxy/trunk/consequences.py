@@ -13,6 +13,7 @@ from byoc_proxy.trunk.changes import SECTIONS
 from byoc_proxy.trunk.checks import REFERENCES
 from byoc_proxy.trunk.domain_checks import higher_name
 from byoc_proxy.trunk.findings import Finding, Rule
+from byoc_proxy.trunk.handler_checks import NAME_HANDLERS, bins_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ SAID_OF_THE_REMOVED: Final = frozenset({Rule.NO_SUCH_REFERENCE, Rule.HIGHER_MISS
 _SEEN_BY_OTHERS: Final = {
     "accounts": ("parent_sid", "static_ip", "interconnect"),
     "domains": ("account_sid", "domain_name"),
+    "twiml_bins": ("account_sid", "unique_name"),
 }
 # Of rules about these rows, none reads more of the account than that it is there.
 _READ_NOTHING_OF_THEIR_OWNER: Final = frozenset(
@@ -40,6 +42,8 @@ _KINDS: Final = {
     "ip_access_control_lists": "IP access control list",
     "credential_lists": "credential list",
     "connection_policies": "connection policy",
+    "twiml_bins": "TwiML bin",
+    "applications": "application",
 }
 
 
@@ -58,6 +62,7 @@ class Consequences:
         for section in SECTIONS:
             self._find_users(section)
         self._find_sub_domains()
+        self._find_users_of_bins()
         self._find_loops()
         self.problems = [*self._in_use()]
         self.judge_again = [(section, row) for (section, _), row in self._again.items()]
@@ -112,6 +117,16 @@ class Consequences:
             else:
                 self._note_user(("names", lost[higher]), "domains", domain)
 
+    def _find_users_of_bins(self) -> None:
+        """Handlers name a bin by its name or SID; another one may have taken the name by this very change."""
+        touched = self._gone["twiml_bins"] | self._moved["twiml_bins"]
+        for section in NAME_HANDLERS if touched else ():
+            for row in self._untouched(section):
+                for _, name in bins_named(row):
+                    before = self._old.bin_of(row.account_sid, name)
+                    if before is not None and self._new.bin_of(row.account_sid, name) is None:
+                        self._note_user(("twiml_bins", before.sid), section, row)
+
     def _find_loops(self) -> None:
         """A domain that is new, or called otherwise, may be where a target leads."""
         for host, policies in self._new.near_hosts.items():
@@ -125,8 +140,9 @@ class Consequences:
         for (section, sid), times in self._uses.items():
             users = _named(self._users[section, sid], times)
             if section != "names":
+                renamed = ("unique_name",) if section == "twiml_bins" and sid in self._new.twiml_bins else ()
                 text = f"is in use by {users}; change or remove what uses it first"
-                yield Finding((section, sid), text, Rule.IN_USE)
+                yield Finding((section, sid, *renamed), text, Rule.IN_USE)
                 continue
             name = self._old.domains[sid].domain_name
             renamed = ("domain_name",) if sid in self._new.domains else ()

@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.model import (
         Account,
         AccountSid,
+        Application,
         ByocTrunk,
         ConnectionPolicy,
         Installation,
         Resources,
         SipDomain,
+        TwimlBin,
     )
     from byoc_proxy.trunk.rows import Changed
     from byoc_proxy.trunk.sources import SourceTable
@@ -128,6 +130,10 @@ class Directory:
         return self._rows.connection_policies
 
     @property
+    def applications(self) -> Mapping[str, Application]:
+        return self._rows.applications
+
+    @property
     def warnings(self) -> tuple[Finding, ...]:
         """What did not forbid the build and should be looked at; found when asked for."""
         return tuple(advice(self._rows))
@@ -187,6 +193,15 @@ class Directory:
         """The trunk of that SID if the account owns it; a foreign SID is as unknown as a wrong one."""
         trunk = self.trunks.get(trunk_sid)
         return trunk if trunk is not None and trunk.account_sid == account_sid else None
+
+    def application_of(self, account_sid: AccountSid, application_sid: str) -> Application | None:
+        """The application of that SID if the account owns it."""
+        found = self.applications.get(application_sid)
+        return found if found is not None and found.account_sid == account_sid else None
+
+    def bin_of(self, account_sid: str, name: str) -> TwimlBin | None:
+        """The TwiML bin that `twiml:` and `name` stands for in an account: its name, or its SID."""
+        return self._rows.bin_of(account_sid, name)
 
     def policy_of(self, trunk: ByocTrunk) -> ConnectionPolicy | None:
         """The policy that the trunk's outbound calls follow, or None when it has none."""

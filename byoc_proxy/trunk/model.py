@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NewType
+from typing import TYPE_CHECKING, Final, Literal, NewType
 
 from byoc_proxy.sip.digest import Algorithm, Ha1
 from byoc_proxy.sip.terms import LEAST_INTERVAL, Reliability, Terms
@@ -35,6 +35,12 @@ CredentialListSid = NewType("CredentialListSid", str)  # CL…
 CredentialSid = NewType("CredentialSid", str)  # CR…
 ConnectionPolicySid = NewType("ConnectionPolicySid", str)  # NY…
 TargetSid = NewType("TargetSid", str)  # NE…
+ApplicationSid = NewType("ApplicationSid", str)  # AP…
+TwimlBinSid = NewType("TwimlBinSid", str)  # EH…
+
+# What a voice URL may begin with beside http and https: a stored document, or a function of the operator's.
+TWIML: Final = "twiml:"
+PYTHON: Final = "python:"
 
 HttpMethod = Literal["GET", "POST"]
 UdpOversize = Literal["tcp", "fragment", "refuse"]
@@ -118,6 +124,36 @@ class ByocTrunk:
         """What its legs agree to; `prack`: whether they may be sent reliable 18x."""
         reliability = Reliability(self.reliable_provisionals)
         return Terms(self.session_expires, self.min_se, reliability, prack, self.refer != "reject")
+
+
+@dataclass(frozen=True, slots=True)
+class TwimlBin:
+    """A stored document, served wherever a voice URL may stand: as `twiml:` and its name, or its SID.
+
+    The name is unique within the account. `twiml` may hold parameters, `{{From}}` (`twiml.template`).
+    """
+
+    sid: TwimlBinSid
+    account_sid: AccountSid
+    friendly_name: str = ""
+    unique_name: str = ""
+    twiml: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """The handlers of a call under one SID, for who begins calls with `ApplicationSid`."""
+
+    sid: ApplicationSid
+    account_sid: AccountSid
+    friendly_name: str = ""
+    voice_url: str | None = None
+    voice_method: HttpMethod = "POST"
+    voice_fallback_url: str | None = None
+    voice_fallback_method: HttpMethod = "POST"
+    status_callback: str | None = None
+    status_callback_method: HttpMethod = "POST"
+    voice_caller_id_lookup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,3 +335,5 @@ class Resources:
     ip_access_control_lists: tuple[IpAccessControlList, ...] = ()
     credential_lists: tuple[CredentialList, ...] = ()
     connection_policies: tuple[ConnectionPolicy, ...] = ()
+    twiml_bins: tuple[TwimlBin, ...] = ()
+    applications: tuple[Application, ...] = ()

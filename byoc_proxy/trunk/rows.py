@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.changes import Row
     from byoc_proxy.trunk.model import (
         Account,
+        Application,
         ByocTrunk,
         ConnectionPolicy,
         CredentialList,
         Installation,
         IpAccessControlList,
         SipDomain,
+        TwimlBin,
     )
 
     Key = tuple[str, str]  # section and SID
@@ -38,7 +40,8 @@ class Rows:
     """A section is a field of `Resources`. Of rows that claim one name, the one that had it first has it here.
 
     `names`: domains by name. `static_ips`: domains by static address. `near_hosts`: SIDs of the policies with a
-    target at a host that is a name of ours, or would be if there were such a domain.
+    target at a host that is a name of ours, or would be if there were such a domain. `bin_names`: TwiML bins by
+    account and name.
     """
 
     installation: Installation
@@ -48,13 +51,16 @@ class Rows:
     ip_access_control_lists: Mapping[str, IpAccessControlList]
     credential_lists: Mapping[str, CredentialList]
     connection_policies: Mapping[str, ConnectionPolicy]
+    twiml_bins: Mapping[str, TwimlBin]
+    applications: Mapping[str, Application]
     names: Mapping[str, SipDomain]
     static_ips: Mapping[str, SipDomain]
     near_hosts: Mapping[str, frozenset[str]]
+    bin_names: Mapping[tuple[str, str], TwimlBin]
 
     @classmethod
     def none(cls, installation: Installation) -> Rows:
-        return cls(installation, {}, {}, {}, {}, {}, {}, {}, {}, {})
+        return cls(installation, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})
 
     def section(self, name: str) -> Mapping[str, Any]:
         """The rows of a section by SID."""
@@ -77,6 +83,13 @@ class Rows:
         domain = self.names.get(local[0])
         return (domain, local[1]) if domain is not None else None
 
+    def bin_of(self, account_sid: str, name: str) -> TwimlBin | None:
+        """The TwiML bin of an account by its name or SID; a foreign one is as unknown as a wrong one."""
+        found = self.bin_names.get((account_sid, name))
+        if found is None:
+            found = self.twiml_bins.get(name)
+        return found if found is not None and found.account_sid == account_sid else None
+
     def hosts_of(self, uri: SipUri) -> frozenset[str]:
         """The hosts that a target leads to and that could be names of ours: one for each region that it names."""
         if not uri.host.endswith(self.installation.base_domain.removeprefix("sip.")):
@@ -98,7 +111,23 @@ class Rows:
             sections |= self._domain_names(changed)
         if "connection_policies" in sections:
             sections["near_hosts"] = self._near_hosts(changed)
+        if "twiml_bins" in sections:
+            sections["bin_names"] = self._bin_names(changed)
         return replace(self, **sections)
+
+    def _bin_names(self, changed: Changed) -> dict[tuple[str, str], TwimlBin]:
+        """As with domains: what was claimed is free before anything is claimed anew."""
+        names = dict(self.bin_names)
+        touched = [(sid, row) for (section, sid), row in changed.items() if section == "twiml_bins"]
+        for sid, _ in touched:
+            before = self.twiml_bins.get(sid)
+            if before is not None:
+                del names[before.account_sid, before.unique_name]
+        for _, after in touched:
+            row: Any = after
+            if row is not None:
+                names.setdefault((row.account_sid, row.unique_name), row)
+        return names
 
     def _domain_names(self, changed: Changed) -> dict[str, Any]:
         """What was claimed is free for all before anything is claimed anew: two domains may change names."""

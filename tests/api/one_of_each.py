@@ -25,6 +25,8 @@ CREATES: dict[str, dict[str, str]] = {
     "SipCredential": {"Username": "{name}", "Password": PASSWORD},
     "IpRecord": {"IpAddress": "10.9.0.{serial}"},
     "SourceIpMapping": {"IpRecordSid": "{IpRecord}", "SipDomainSid": "{SipDomain}"},
+    "Application": {"FriendlyName": "{name}"},
+    "TwimlBin": {"UniqueName": "{name}", "Twiml": "<Response/>"},
     "SipAuthCallsCredentialListMapping": {"CredentialListSid": "{SipCredentialList}"},
     "SipAuthCallsIpAccessControlListMapping": {"IpAccessControlListSid": "{SipIpAccessControlList}"},
     "SipAuthRegistrationsCredentialListMapping": {"CredentialListSid": "{SipCredentialList}"},

@@ -44,7 +44,7 @@ accounts:
 
 LIMITS = {
     **{"domains": 100, "ip_access_control_lists": 1000, "credential_lists": 1000, "connection_policies": 10_000},
-    **{"ip_addresses": 100, "credentials": 1000},
+    **{"ip_addresses": 100, "credentials": 1000, "applications": 1000, "twiml_bins": 1000},
 }
 VAULT = Vault(bytes(32))
 TRUNKS, POLICIES = "/v1/ByocTrunks", "/v1/ConnectionPolicies"

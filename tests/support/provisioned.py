@@ -38,6 +38,8 @@ _PREFIXES = {
     "credentials": "CR",
     "connection_policies": "NY",
     "targets": "NE",
+    "twiml_bins": "EH",
+    "applications": "AP",
     "ip_records": "IL",
     "source_ip_mappings": "IB",
 }

@@ -16,6 +16,8 @@ from byoc_proxy.trunk.model import (
     Account,
     AccountSid,
     AccountStatus,
+    Application,
+    ApplicationSid,
     ByocTrunk,
     ByocTrunkSid,
     ClientCertificates,
@@ -38,6 +40,8 @@ from byoc_proxy.trunk.model import (
     SipDomain,
     SipDomainSid,
     TargetSid,
+    TwimlBin,
+    TwimlBinSid,
     stable_sid,
 )
 from byoc_proxy.trunk.numbers import NumberFormat, NumberFormats
@@ -243,7 +247,37 @@ def _domains(draw: st.DrawFn, owner: Account, place: Installation, pem: Path) ->
 
 
 @st.composite
-def _trunks(draw: st.DrawFn, owner: AccountSid, policies: list[Any], domains: list[Any]) -> ByocTrunk:
+def _twiml_bins(draw: st.DrawFn, owner: AccountSid) -> list[TwimlBin]:
+    names = draw(st.lists(st.sampled_from(["greeting", "Closed.2", "a-b", "x" * 64]), max_size=2, unique=True))
+    scripts = st.sampled_from(["<Response/>", "<Response>\n  <Dial>{{To}}</Dial>\n</Response>\n", " ${a}\n\n: b "])
+    return [TwimlBin(TwimlBinSid(_sid(draw, "EH")), owner, draw(texts(64)), name, draw(scripts)) for name in names]
+
+
+def _handlers(bins: list[TwimlBin]) -> st.SearchStrategy[Any]:
+    named = [f"twiml:{each.unique_name}" for each in bins] + [f"twiml:{each.sid}" for each in bins]
+    return st.sampled_from([*_URLS, *named])
+
+
+@st.composite
+def _applications(draw: st.DrawFn, owner: AccountSid, bins: list[TwimlBin]) -> Application:
+    return Application(
+        ApplicationSid(_sid(draw, "AP")),
+        owner,
+        draw(texts(64)),
+        draw(_handlers(bins)),
+        draw(st.sampled_from(["GET", "POST"])),
+        draw(_handlers(bins)),
+        draw(st.sampled_from(["GET", "POST"])),
+        draw(st.sampled_from(_URLS)),
+        draw(st.sampled_from(["GET", "POST"])),
+        draw(st.booleans()),
+    )
+
+
+@st.composite
+def _trunks(
+    draw: st.DrawFn, owner: AccountSid, policies: list[Any], domains: list[Any], bins: list[TwimlBin]
+) -> ByocTrunk:
     from_domain = _one(draw, domains)
     twiml = draw(
         st.none() | st.sampled_from(["<Response/>", "<Response>\n  <Hangup/>\n</Response>\n", " a\n\n b "])
@@ -255,9 +289,9 @@ def _trunks(draw: st.DrawFn, owner: AccountSid, policies: list[Any], domains: li
         ByocTrunkSid(_sid(draw, "BY")),
         owner,
         draw(texts(64)),
-        draw(st.sampled_from(_URLS)) if twiml is None else None,
+        draw(_handlers(bins) | st.just("python:app.voice:answer")) if twiml is None else None,
         draw(st.sampled_from(["GET", "POST"])),
-        draw(st.sampled_from(_URLS)),
+        draw(_handlers(bins)),
         draw(st.sampled_from(["GET", "POST"])),
         draw(st.sampled_from(_URLS)),
         draw(st.sampled_from(["GET", "POST"])),
@@ -301,10 +335,12 @@ def resources(draw: st.DrawFn, directory: Path) -> Resources:
         policies = tuple(draw(st.lists(_policies(owner.sid, pem), max_size=2)))
         acls, lists = zip(*draw(st.lists(_lists(owner.sid, pem), min_size=1, max_size=2)), strict=True)
         bare = draw(_domains(owner, place, pem))
+        bins = draw(_twiml_bins(owner.sid))
         trunks = tuple(
             draw(
                 st.lists(
-                    _trunks(owner.sid, [each.sid for each in policies], [each.sid for each in bare]), max_size=2
+                    _trunks(owner.sid, [each.sid for each in policies], [each.sid for each in bare], bins),
+                    max_size=2,
                 )
             )
         )
@@ -324,6 +360,8 @@ def resources(draw: st.DrawFn, directory: Path) -> Resources:
             ip_access_control_lists=found.ip_access_control_lists + acls,
             credential_lists=found.credential_lists + lists,
             connection_policies=found.connection_policies + policies,
+            twiml_bins=(*found.twiml_bins, *bins),
+            applications=(*found.applications, *draw(st.lists(_applications(owner.sid, bins), max_size=2))),
         )
     static = [address for domain in found.domains for address in domain.static_ips]
     if len(set(static)) < len(static):

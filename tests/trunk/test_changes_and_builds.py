@@ -15,6 +15,8 @@ from byoc_proxy.trunk.findings import Finding, Rule
 from byoc_proxy.trunk.model import (
     Account,
     AccountSid,
+    Application,
+    ApplicationSid,
     ByocTrunk,
     ByocTrunkSid,
     ConnectionPolicy,
@@ -30,10 +32,12 @@ from byoc_proxy.trunk.model import (
     Resources,
     SipDomain,
     SipDomainSid,
+    TwimlBin,
+    TwimlBinSid,
 )
 from tests.trunk.records import BASE, INSTALLATION, target
 
-PREFIXES = dict(zip(SECTIONS, ("AC", "BY", "SD", "AL", "CL", "NY"), strict=True))
+PREFIXES = dict(zip(SECTIONS, ("AC", "BY", "SD", "AL", "CL", "NY", "EH", "AP"), strict=True))
 NAMES = ("a", "b", "x.a", "y.b", "z.y.b", "de1", "Bad_", "x.a.de1", "A")
 HOSTS = [
     *(f"{name}.{place}" for name in NAMES for place in (BASE, f"de1.{BASE}", "sip.us2.example.test")),
@@ -43,7 +47,7 @@ CIDRS = ("10.0.0.0/8", "10.9.0.0/16", "10.9.0.5", "10.9.0.6/31", "0.0.0.0/0", "2
 SOURCES = ("10.0.0.1", "10.9.0.5", "10.9.0.6", "192.0.2.1", "::ffff:10.9.0.5", "2001:db8::1", "fe80::1")
 USERS = ("sbc1", "sbc2")
 TARGETS = ("sip:gw.example", f"sip:b.{BASE}", f"sip:a.{{region}}.{BASE}", "sip:x.a.sip.us2.example.test", "sips:gw")
-COUNTS = dict(zip(SECTIONS, (3, 2, 5, 3, 2, 2), strict=True))
+COUNTS = dict(zip(SECTIONS, (3, 2, 5, 3, 2, 2, 3, 2), strict=True))
 USER = re.compile(r"\(([A-Z]{2}\d)\)")
 
 
@@ -67,6 +71,9 @@ def some(section: str) -> st.SearchStrategy[tuple[str, ...]]:
 OWNER = st.sampled_from(["AC0", "AC0", "AC0", "AC0", "AC1", "AC2"])
 
 
+HANDLERS = st.sampled_from([None, None, None, "https://a.example/", "twiml:one", "twiml:two", "twiml:EH0"])
+
+
 def accounts(own: str) -> st.SearchStrategy[Any]:
     ranges = st.sampled_from([(), ("10.9.0.0/24",), ("10.0.0.0/8", "oops")])
     names = st.just("Account")
@@ -80,7 +87,8 @@ def trunks(own: str) -> st.SearchStrategy[Any]:
         ByocTrunk,
         st.just(ByocTrunkSid(own)),
         OWNER,
-        voice_url=st.sampled_from([None, "https://a.example/"]),
+        voice_url=HANDLERS,
+        voice_fallback_url=HANDLERS,
         connection_policy_sid=maybe("connection_policies"),
         from_domain_sid=maybe("domains"),
         fallback_connection_policy_sid=maybe("connection_policies"),
@@ -117,10 +125,20 @@ def policies(own: str) -> st.SearchStrategy[Any]:
     return st.builds(ConnectionPolicy, st.just(ConnectionPolicySid(own)), OWNER, st.just(own), targets)
 
 
+def twiml_bins(own: str) -> st.SearchStrategy[Any]:
+    name = st.sampled_from(["one", "one", "two", "three"])
+    return st.builds(TwimlBin, st.just(TwimlBinSid(own)), OWNER, st.just(own), name, st.just("<Response/>"))
+
+
+def applications(own: str) -> st.SearchStrategy[Any]:
+    handlers = {"voice_url": HANDLERS, "voice_fallback_url": HANDLERS}
+    return st.builds(Application, st.just(ApplicationSid(own)), OWNER, st.just(own), **handlers)
+
+
 MAKERS = dict(
     zip(
         SECTIONS,
-        (accounts, trunks, domains, access_control_lists, credential_lists, policies),
+        (accounts, trunks, domains, access_control_lists, credential_lists, policies, twiml_bins, applications),
         strict=True,
     )
 )
@@ -133,7 +151,9 @@ def changes_of(section: str) -> st.SearchStrategy[Change]:
     return st.one_of(kept, kept, kept, removed)
 
 
-CHANGES = st.sampled_from((*SECTIONS, "domains", "domains", "ip_access_control_lists")).flatmap(changes_of)
+CHANGES = st.sampled_from((*SECTIONS, "domains", "domains", "ip_access_control_lists", "twiml_bins")).flatmap(
+    changes_of
+)
 BATCHES = st.lists(CHANGES, min_size=1, max_size=4, unique_by=lambda change: (change.section, change.sid))
 
 START = Resources(
@@ -178,6 +198,11 @@ START = Resources(
     connection_policies=(
         ConnectionPolicy(ConnectionPolicySid("NY0"), AccountSid("AC0"), "", (target(f"sip:b.{BASE}"),)),
     ),
+    twiml_bins=(
+        TwimlBin(TwimlBinSid("EH0"), AccountSid("AC0"), "", "one", "<Response/>"),
+        TwimlBin(TwimlBinSid("EH1"), AccountSid("AC0"), "", "two", "<Response/>"),
+    ),
+    applications=(Application(ApplicationSid("AP0"), AccountSid("AC0"), "", "twiml:one"),),
 )
 
 
@@ -206,6 +231,7 @@ def answers(snapshot: Directory) -> list[object]:
         ],
         [[str(table.match(source)) for table in match.sources] for match in found if match for source in SOURCES],
         [snapshot.knows(source) for source in SOURCES],
+        [snapshot.bin_of(owner, name) for owner in ("AC0", "AC1", "AC2") for name in ("one", "two", "EH0", "EH2")],
         [snapshot.credentials(domain, user) for _, domain in sorted(snapshot.domains.items()) for user in USERS],
         sorted(map(str, snapshot.warnings)),
     ]

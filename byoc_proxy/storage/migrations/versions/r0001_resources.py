@@ -1,4 +1,4 @@
-"""Accounts, keys, trunks, policies, domains, lists, records, calls, callbacks, alerts; changes; the key's proof.
+"""Accounts, keys, trunks, handlers, domains, lists, records, calls, callbacks, alerts; changes; the key's proof.
 
 What stands here stays as it is: databases were made by it. What changes, changes by a further step.
 """
@@ -24,6 +24,7 @@ def upgrade() -> None:
     """Make all tables."""
     _who()
     _trunks()
+    _scripts()
     _domains()
     _lists()
     _addresses()
@@ -108,6 +109,28 @@ def _trunks() -> None:
         _whole("priority", "10"),
         _whole("weight", "10"),
         _flag("enabled", default=True),
+    )
+
+
+def _scripts() -> None:
+    _resource(
+        "applications",
+        _text("friendly_name", 64),
+        *_urls("voice", "voice_fallback"),
+        sa.Column("status_callback", sa.Text, nullable=True),
+        _text("status_callback_method", 4, "POST"),
+        _flag("voice_caller_id_lookup"),
+        *_urls("sms", "sms_fallback"),
+        sa.Column("sms_status_callback", sa.Text, nullable=True),
+        sa.Column("message_status_callback", sa.Text, nullable=True),
+        _flag("public_application_connect_enabled"),
+    )
+    _resource(
+        "twiml_bins",
+        _text("friendly_name", 255),
+        sa.Column("unique_name", sa.String(64), nullable=False),
+        sa.Column("twiml", sa.Text, nullable=False),
+        sa.UniqueConstraint("account_sid", "unique_name"),
     )
 
 
