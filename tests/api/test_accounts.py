@@ -45,6 +45,7 @@ async def test_an_account_has_every_field_and_its_token_opens_its_own_resources(
         "date_updated": "Thu, 09 Oct 2025 08:53:20 +0000",
         "uri": f"{here}.json",
         "subresource_uris": {
+            "applications": f"{here}/Applications.json",
             "calls": f"{here}/Calls.json",
             "keys": f"{here}/Keys.json",
             "notifications": f"{here}/Notifications.json",

@@ -39,6 +39,11 @@ URLS = (
     *("not a url", "ftp://app.example.test/", "/voice", "https://", "http://a b/", "javascript:alert(1)"),
     *("https://" + "x" * 4000 + ".test/", "https://app.example.test:99999/", *CONTROL),
 )
+HANDLERS = (
+    *URLS,
+    *("python:app.voice:answer", "python:", "twiml:", "twiml:a b", "twiml:" + "x" * 65),
+    *("twiml:nobody", "twiml:EH" + "0" * 32),
+)
 METHODS = ("PUT", "get post", "POST,GET", *CONTROL)
 ADDRESSES = ("gw.example", "1.2.3", "1.2.3.256", "1.2.3.4/30", ":::", "1" * 46, *CONTROL)
 TARGETS = ("gw.example", "sips:gw.example", "sip:", "http://gw.example", "sip:gw.example;transport=sctp", *CONTROL)
@@ -85,6 +90,7 @@ PARAMETERS: dict[str, dict[str, Wrong]] = {
     "ByocTrunk": {
         "FriendlyName": text(255, 20002),
         **urls("Voice", "VoiceFallback", "StatusCallback"),
+        **dict.fromkeys(("VoiceUrl", "VoiceFallbackUrl"), Wrong(20422, HANDLERS)),
         "CnamLookupEnabled": Wrong(20422, BOOLEANS),
         "ConnectionPolicySid": sid("NY", "ConnectionPolicy", 20423),
         "FromDomainSid": sid("SD", "SipDomain", 20423),
@@ -128,6 +134,24 @@ PARAMETERS: dict[str, dict[str, Wrong]] = {
     "SourceIpMapping": {
         "IpRecordSid": sid("IL", "IpRecord", 20423, required=True, update=False),
         "SipDomainSid": sid("SD", "SipDomain", 20423, required=True, always=True),
+    },
+    "Application": {
+        "FriendlyName": text(64, 20002),
+        "ApiVersion": Wrong(20422, ("2008-08-01", "2010", *CONTROL)),
+        "VoiceUrl": Wrong(20422, HANDLERS),
+        "VoiceMethod": Wrong(20422, METHODS),
+        "VoiceFallbackUrl": Wrong(20422, HANDLERS),
+        "VoiceFallbackMethod": Wrong(20422, METHODS),
+        "StatusCallback": Wrong(20422, URLS),
+        "StatusCallbackMethod": Wrong(20422, METHODS),
+        **urls("Sms", "SmsFallback"),
+        **dict.fromkeys(("SmsStatusCallback", "MessageStatusCallback"), Wrong(20422, URLS)),
+        **dict.fromkeys(("VoiceCallerIdLookup", "PublicApplicationConnectEnabled"), Wrong(20422, BOOLEANS)),
+    },
+    "TwimlBin": {
+        "UniqueName": Wrong(20422, ("a b", "ü", "-a", "x" * 65, "EH" + "0" * 32, *CONTROL), required=True),
+        "FriendlyName": text(255, 20002),
+        "Twiml": Wrong(20422, ("x" * 16385,), required=True),
     },
     "SipAuthCallsCredentialListMapping": {"CredentialListSid": LISTED["CredentialListSid"]},
     "SipAuthCallsIpAccessControlListMapping": {"IpAccessControlListSid": LISTED["IpAccessControlListSid"]},
