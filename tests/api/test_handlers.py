@@ -236,9 +236,9 @@ async def test_a_row_that_names_a_function_is_left_out(
     trunk = await api.acme.made(TRUNKS, VoiceUrl="https://app.example.test/")
     support = await api.acme.made(APPLICATIONS, VoiceFallbackUrl="https://app.example.test/")
     async with api.provisioning.writing() as write:
-        for table, _section, sid, field in (
-            (tables.byoc_trunks, "trunks", trunk["sid"], "voice_url"),
-            (tables.applications, "applications", support["sid"], "voice_fallback_url"),
+        for table, sid, field in (
+            (tables.byoc_trunks, trunk["sid"], "voice_url"),
+            (tables.applications, support["sid"], "voice_fallback_url"),
         ):
             await write.connection.execute(
                 update(table).where(table.c.sid == sid).values({field: "python:os:abort"})
