@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.api import call_parameters as calls
 from byoc_proxy.api import forms, paging
 from byoc_proxy.api.call_orders import party_faults
-from byoc_proxy.api.catalogue import ACCOUNT_PATH
 from byoc_proxy.api.errors import Fault, bad_request, not_found
 from byoc_proxy.api.moments import three_ways
 from byoc_proxy.api.openapi import closed, envelope_schema, form_schema, in_query, operation, paging_parameters
-from byoc_proxy.api.resource import Parameter, Style, Verb, text
+from byoc_proxy.api.resource import ACCOUNT_PATH, Parameter, Style, Verb, text
 from byoc_proxy.api.server import Answer, Endpoint
 from byoc_proxy.api.values import Choice, Sid, Truth, Url, Whole, Words
 from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING
