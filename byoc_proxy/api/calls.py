@@ -71,7 +71,7 @@ def call_facts(row: Row, _: Directory) -> Mapping[str, object]:
         "end_time": rfc_2822(row["end_time"]),
         "duration": None if duration is None else str(duration),
         "price_unit": "USD",
-        "queue_time": "0",
+        "queue_time": None if row["queue_time"] is None else str(row["queue_time"]),
     }
 
 
@@ -126,7 +126,7 @@ CALLS: Final = Resource(
 )
 ALWAYS_THERE: Final = (
     *("sid", "account_sid", "to", "to_formatted", "from", "from_formatted", "date_created", "date_updated"),
-    *("status", "start_time", "price_unit", "direction", "api_version", "queue_time", "uri"),
+    *("status", "price_unit", "direction", "api_version", "uri"),
 )
 ITEM: Final[Mapping[str, Any]] = {
     **{name: _TEXT if name in ALWAYS_THERE else _MAYBE_TEXT for name in CALLS.answer},

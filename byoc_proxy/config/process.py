@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         RegionSection,
         TlsClientSection,
     )
-    from byoc_proxy.config.services_schema import DatabaseSection
+    from byoc_proxy.config.services_schema import ApiSection, DatabaseSection
     from byoc_proxy.sip.locate import Transport
 
 _ANY_ADDRESS = ("0.0.0.0", "::")
@@ -91,7 +91,7 @@ def installation_warnings(place: Installation) -> Iterator[Problem]:
 def read_settings(section: ProcessSection) -> Settings:
     """The section as frozen settings."""
     secret = section.digest_secret
-    health, api = section.health, section.api
+    health = section.health
     return Settings(
         listeners=tuple(map(_listener, section.listeners)),
         tls_client=_tls_client(section.tls_client),
@@ -100,11 +100,17 @@ def read_settings(section: ProcessSection) -> Settings:
         log=Log(section.log.level, section.log.format),
         limits=_limits(section.limits),
         health=Health(health.bind.host, health.bind.port or 0) if health is not None else None,
-        api=Api(api.bind.host, api.bind.port or 0, api.limits.model_dump()) if api is not None else None,
+        api=_api(section.api) if section.api is not None else None,
         records=section.records,
         database=_database(section.database) if section.database is not None else None,
         digest_secret=secret.get_secret_value().encode() if secret is not None else None,
     )
+
+
+def _api(section: ApiSection) -> Api:
+    place = section.bind
+    limits = section.limits.model_dump()
+    return Api(place.host, place.port or 0, limits, section.calls_per_second, section.queued_calls)
 
 
 def _database(section: DatabaseSection) -> DatabasePlace:

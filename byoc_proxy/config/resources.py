@@ -200,6 +200,7 @@ class ResourceReader:
                 entry.static_ip,
                 entry.interconnect,
                 entry.status,
+                entry.calls_per_second,
             )
             for key, entry in self._entries.accounts.items()
         ]

@@ -233,6 +233,7 @@ class AccountEntry(Section):
     static_ip: bool = False
     interconnect: tuple[Cidr, ...] = ()
     status: AccountStatus = "active"
+    calls_per_second: Limit | None = None
 
 
 class NumberFormatSection(Section):

@@ -39,3 +39,5 @@ class ResourceLimitsSection(Section):
 class ApiSection(Section):
     bind: BindAddress = HostPort("127.0.0.1", 8080)
     limits: ResourceLimitsSection = ResourceLimitsSection()
+    calls_per_second: Limit = 1
+    queued_calls: Limit = 1000

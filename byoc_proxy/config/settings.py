@@ -114,11 +114,17 @@ class DatabasePlace:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where the REST API is served, and how many of a resource an account (or a list) may have, by name."""
+    """Where the REST API is served, and how many of a resource an account (or a list) may have, by name.
+
+    `calls_per_second` is the pace at which the calls of an account go out that has none of its own; `queued_calls`
+    of an account may wait for that.
+    """
 
     host: str
     port: int
     limits: Mapping[str, int] = field(default_factory=dict)
+    calls_per_second: int = 1
+    queued_calls: int = 1000
 
 
 @dataclass(frozen=True, slots=True)

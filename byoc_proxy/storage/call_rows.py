@@ -30,8 +30,10 @@ def call_rows(
 
     A call that is over takes its legs along. `subscriptions`: who is to be told of the legs that live, by CallSid.
     """
-    received = record.stages.get("received", now)
-    ended = record.stages.get("ended")
+    queued, ended = record.stages.get("queued"), record.stages.get("ended")
+    created = record.stages.get("received", now) if queued is None else queued
+    # a call of the API begins when its turn comes: one that never left the queue has not begun at all
+    started = created if queued is None else record.stages.get("initiated")
     caller = {
         "sid": record.call_sid,
         "account_sid": record.account_sid,
@@ -43,14 +45,15 @@ def call_rows(
         "caller_name": None if record.caller_name is None else plain(record.caller_name),
         "status": str(record.status),
         "direction": record.direction,
-        "start_time": received,
+        "start_time": started,
         "end_time": ended,
         "duration": None if ended is None or "answered" not in record.stages else int(record.duration),
+        "queue_time": _queue_time(queued, started),
         "cause": plain(record.cause),
         "node": node,
         "record": line,
         "owed": None,
-        "date_created": int(received),
+        "date_created": int(created),
         "date_updated": int(now),
     }
     rows = [caller, *(_leg_row(leg, caller) for leg in record.legs)]
@@ -59,6 +62,13 @@ def call_rows(
             if row["end_time"] is None and row["sid"] in subscriptions:
                 row["owed"] = subscriptions[row["sid"]].owed()
     return rows
+
+
+def _queue_time(queued: float | None, started: float | None) -> int | None:
+    """Milliseconds; None while nobody knows."""
+    if queued is None:
+        return 0
+    return None if started is None else round((started - queued) * 1000)
 
 
 def _leg_row(leg: LegRecord, caller: Row) -> Row:
@@ -79,6 +89,7 @@ def _leg_row(leg: LegRecord, caller: Row) -> Row:
         "start_time": leg.started_at,
         "end_time": ended,
         "duration": lasted,
+        "queue_time": 0,
         "cause": "",
         "record": None,
         "date_created": int(leg.started_at),

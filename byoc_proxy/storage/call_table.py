@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_STATE: Final = ("status", "start_time", "end_time", "duration", "cause", "node", "record", "date_updated")
+_STATE: Final = (
+    *("status", "start_time", "end_time", "duration", "queue_time"),
+    *("cause", "node", "record", "date_updated"),
+)
 _NEWS: Final = (*_STATE, "owed")
 _UNRECORDED: Final = calls.c.record.is_(None)
 _COUNTED: Final = ("count", "date_updated")
@@ -82,8 +85,17 @@ async def interrupt(connection: AsyncConnection, node: str, alive: float, now: f
         .values(
             status="failed",
             cause=INTERRUPTED,
-            end_time=case((calls.c.start_time > alive, calls.c.start_time), else_=alive),
+            end_time=case(
+                (calls.c.start_time > alive, calls.c.start_time),
+                (calls.c.date_created > alive, calls.c.date_created),  # it never left the queue
+                else_=alive,
+            ),
             date_updated=int(now),
         )
     )
     return count or 0
+
+
+async def withdraw(connection: AsyncConnection, call_sid: str) -> None:
+    """There is no such call, and there never was."""
+    await connection.execute(delete(calls).where(calls.c.sid == call_sid))

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util.concurrency import await_only, in_greenlet
 
-from byoc_proxy.storage.errors import StoreUnavailable, UnusableDatabase
+from byoc_proxy.storage.errors import UnsureCommit, UnusableDatabase
 from byoc_proxy.storage.migrate import migrate, newest, version
 from byoc_proxy.storage.refusals import refusals
 from byoc_proxy.storage.tables import revision
@@ -133,7 +133,7 @@ class Database:
             if self.is_sqlite or not (isinstance(error, OSError) or error.connection_invalidated):
                 raise
             text = "the connection was lost in the middle of a commit; whether the change was kept is not known"
-            raise StoreUnavailable(f"{self.name}: {text}: read it again") from error
+            raise UnsureCommit(f"{self.name}: {text}: read it again") from error
 
     async def close(self) -> None:
         """Close all connections."""

@@ -8,12 +8,14 @@ memory allows (`CallBacklog`, `AlertLedger`). What found no place comes out of t
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.storage.alerts import AlertLedger
 from byoc_proxy.storage.call_backlog import CallBacklog
-from byoc_proxy.storage.call_table import Standing, note_alive, write_alerts, write_calls
-from byoc_proxy.storage.errors import StoreUnavailable
+from byoc_proxy.storage.call_rows import call_rows
+from byoc_proxy.storage.call_table import Standing, note_alive, withdraw, write_alerts, write_calls
+from byoc_proxy.storage.errors import StoreUnavailable, UnsureCommit
 from byoc_proxy.storage.lines import line_of
 from byoc_proxy.storage.notice import NoticeLedger
 from byoc_proxy.storage.notice_table import write_notices
@@ -34,6 +36,8 @@ EVERY: Final = 0.2  # seconds between two looks at what there is to write
 LONGEST_PAUSE: Final = 5.0  # between two attempts at a database that is away
 ROWS: Final = 200  # in one transaction
 _TELL_EVERY: Final = 60.0
+_FIRST_TURN: Final = 4.0  # seconds that a call may wait for the calls of the last process to be put in order
+_MOST_VOID: Final = 10_000  # of which each waits for a commit that the server was lost in
 
 
 class DatabaseRecords:
@@ -62,6 +66,8 @@ class DatabaseRecords:
         self._node = node
         self._wall = wall
         self._log = log
+        self._in_order = asyncio.Event()  # there is a standing
+        self._void: deque[str] = deque(maxlen=_MOST_VOID)  # rows of calls that there are not
         self._away: float | None = None  # since when the database is
         self._told = 0.0
 
@@ -88,6 +94,27 @@ class DatabaseRecords:
 
     def close(self) -> None:
         """The database is its owner's."""
+
+    # --- for whoever promises something ---------------------------------------------------------------------------
+
+    async def settle(self, record: CallRecord) -> Row:
+        """Write a call that is about to be; the row of its first leg, which is there for good when this returns.
+
+        `StoreUnavailable`: it is not there, and if that is not known now (`UnsureCommit`), it will not be later.
+        """
+        rows = call_rows(record, self._node, self._wall())
+        try:
+            async with asyncio.timeout(_FIRST_TURN):
+                await self._in_order.wait()
+        except TimeoutError:
+            raise StoreUnavailable("what the last process left in the database is not in order yet") from None
+        try:
+            async with self._database.recording() as connection:
+                await write_calls(connection, rows)
+        except UnsureCommit:
+            self._void.append(record.call_sid)
+            raise
+        return rows[0]
 
     # --- the task ------------------------------------------------------------------------------------------------
 
@@ -127,12 +154,18 @@ class DatabaseRecords:
         standing = self._standing
         if standing is None:
             standing = self._standing = await self._succession.take_over(self._wall())
+            self._in_order.set()
         if self._away is not None:
             self._backlog.tell_all()  # another node may have thought that this one was dead
             await self._succession.find_own()  # which the answer to a commit would have told
         if self._backlog.complete_until is not None:
             await self._succession.fill_in(self._backlog.complete_until)
             self._backlog.filled()
+        while self._void:
+            sid = self._void[0]
+            async with self._database.recording() as connection:
+                await withdraw(connection, sid)
+            self._void.popleft()
         while self._news():
             standing = self._standing = await self._write_some(standing)
         now = self._wall()

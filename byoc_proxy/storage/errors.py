@@ -9,5 +9,9 @@ class StoreUnavailable(Exception):
     """
 
 
+class UnsureCommit(StoreUnavailable):
+    """The connection was lost in the middle of a commit: whether the change was kept is not known."""
+
+
 class UnusableDatabase(Exception):
     """The database can never be used like this: what is wrong, and what to do."""

@@ -225,8 +225,9 @@ source_ip_mappings: Final = _resource(
 )
 
 # A leg that a customer can name. `record` is the whole story of the call as a line of JSON, on the row of its first
-# leg and once it is over; `end_time` is null as long as the leg lives, and `node` says who would know. `owed` is a
-# status callback that somebody is to get when the leg has ended.
+# leg and once it is over. `start_time` is null as long as the leg waits to be called, `end_time` while it lives.
+# `node` says who would know; `queue_time` are the milliseconds that it waited, 0 for one that never did. `owed` is
+# a status callback that somebody is to get when the leg has ended.
 calls: Final = _resource(
     "calls",
     _sid("parent_call_sid", index=True),
@@ -240,6 +241,7 @@ calls: Final = _resource(
     Column("start_time", Float),
     Column("end_time", Float),
     Column("duration", Integer),
+    Column("queue_time", Integer),
     Column("cause", Text),
     _text("node", 128),
     Column("record", Text),

@@ -59,6 +59,7 @@ class Account:
     """The owner of resources. `auth_token` signs webhooks; `interconnect` are CIDRs of its private links.
 
     No call begins, in or out, for an account that is suspended or closed; calls in progress go on.
+    `calls_per_second` is the pace of those that the API asks for; None: the installation's.
     """
 
     sid: AccountSid
@@ -68,6 +69,7 @@ class Account:
     static_ip: bool = False
     interconnect: tuple[str, ...] = ()
     status: AccountStatus = "active"
+    calls_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

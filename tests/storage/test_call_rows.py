@@ -44,6 +44,7 @@ def test_the_first_row_is_the_callers_leg_and_the_others_name_it_as_their_parent
         "start_time": WALL,
         "end_time": WALL + 15.25,
         "duration": 12,
+        "queue_time": 0,
         "cause": "BYE",
         "node": NODE,
         "record": "the line",

@@ -206,6 +206,7 @@ def _calls() -> None:
         sa.Column("start_time", sa.Float),
         sa.Column("end_time", sa.Float),
         sa.Column("duration", sa.Integer),
+        sa.Column("queue_time", sa.Integer),
         sa.Column("cause", sa.Text),
         _text("node", 128),
         sa.Column("record", sa.Text),
