@@ -14,6 +14,8 @@ from byoc_proxy.api.catalogue import RESOURCES
 from byoc_proxy.config import handlers_schema, schema, services_schema
 from byoc_proxy.config.load import load
 from byoc_proxy.trunk.verdicts import VERDICTS
+from byoc_proxy.twiml.vocabulary import WORDS
+from byoc_proxy.twiml.words import Attribute, Fate
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))
@@ -107,3 +109,25 @@ def test_every_event_of_the_log_is_explained() -> None:
     explained = set(re.findall(r"`([a-z]+\.[a-z_]+)`", page("docs/operations.md").partition("## Records")[0]))
     assert len(events) > 10
     assert events <= explained
+
+
+def word_rows() -> Iterator[str]:
+    """What `docs/twiml.md` has to say of each word and of each attribute that is read."""
+    for path, word in WORDS.items():
+        code = f", {word.code}" if word.fate in (Fate.SKIPPED, Fate.NEEDS_MEDIA) else ""
+        yield f"| `{path}` | {word.fate}{code} |"
+        if word.fate is Fate.RUNS:
+            yield from (attribute_row(path, name, each) for name, each in word.attributes.items())
+
+
+def attribute_row(path: str, name: str, attribute: Attribute) -> str:
+    silent = ", ".join(f"`{value}`" for value in sorted(attribute.silent))
+    here = f"{attribute.fate}, unless {silent}" if silent else str(attribute.fate)
+    wrong = f"{attribute.code}, an error" if attribute.refuses else str(attribute.code)
+    checked = attribute.fate in (Fate.RUNS, Fate.SKIPPED) or attribute.values is not None
+    return f"| `{path}` | `{name}` | {here} | {wrong if checked else ''} |".replace("|  |", "| |")
+
+
+def test_every_word_of_twiml_is_explained_and_no_other() -> None:
+    lines = page("docs/twiml.md").partition("## Words")[2].splitlines()
+    assert [line for line in lines if line.startswith("| `")] == sorted(word_rows(), key=lambda row: row.count("|"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.api.values import CodedFault, Words
 from byoc_proxy.sip.uri import SipUri, UriError
-from byoc_proxy.twiml.nouns import sip_noun
+from byoc_proxy.twiml.sip_noun import sip_noun
 from byoc_proxy.twiml.verbs import TwimlError
 
 if TYPE_CHECKING:

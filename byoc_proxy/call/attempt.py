@@ -49,11 +49,12 @@ class Attempt:
         self._destination = destination
         self._hop = hop
         self._record = record
+        self._credentials = destination.credentials or quarry.credentials
 
     async def run(self, on_progress: OnProgress) -> tuple[Leg | None, Outcome]:
         """Make it. `on_progress` hears each 18x. Cancelling leaves nothing ringing."""
         endpoint, hop, record = self._services.endpoint, self._hop, self._record
-        outgoing = self._quarry.intent.invite(self._destination.uri)
+        outgoing = self._quarry.intent.invite(self._destination.uri, self._destination.fields)
         try:
             way: Passage | None = await find_passage(endpoint, hop, self._destination.target, outgoing)
         except TooLarge as error:
@@ -75,7 +76,7 @@ class Attempt:
     async def _ask(self, flow: Flow, on_progress: OnProgress) -> tuple[Leg, Outcome]:
         """One INVITE, and those that answer a challenge to it."""
         leg, outcome = await self._invite(flow, on_progress)
-        credentials = self._quarry.credentials
+        credentials = self._credentials
         if credentials is not None:
             proof = Proof(credentials)
             while self._proves(proof, leg):
@@ -92,12 +93,12 @@ class Attempt:
         again: Leg | None = None,
     ) -> tuple[Leg, Outcome]:
         quarry, record = self._quarry, self._record
-        outgoing = quarry.intent.invite(self._destination.uri, (*self._destination.route, *authorization))
+        outgoing = quarry.intent.invite(self._destination.uri, (*self._destination.fields, *authorization))
         leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
         if quarry.trunk is not None:
             leg.belongs_to(quarry.trunk)
         leg.border = quarry.border
-        leg.session.credentials = quarry.credentials  # requests inside the dialog may be challenged too
+        leg.session.credentials = self._credentials  # requests inside the dialog may be challenged too
         record.call_id = leg.call_id
         leg.on_progress = lambda response: on_progress(leg, response)
         leg.on_late = lambda response: self._journal.late(record, response)

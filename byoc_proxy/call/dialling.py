@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.call.hunt import Quarry
 from byoc_proxy.call.intent import CallIntent
 from byoc_proxy.sip.digest_client import Credentials
+from byoc_proxy.sip.locate import by_priority_then_weight
+from byoc_proxy.sip.sdp import SdpError, describe, is_secure
 from byoc_proxy.sip.uri import SipUri, UriError
-from byoc_proxy.trunk.admission import ACCOUNT_NOT_ACTIVE, inactive
+from byoc_proxy.trunk.admission import ACCOUNT_NOT_ACTIVE, SECURE_TRANSPORT_REQUIRED, inactive
 from byoc_proxy.trunk.identity import Identity, Presentation
 from byoc_proxy.trunk.model import (
     AccountSid,
@@ -18,7 +20,7 @@ from byoc_proxy.trunk.model import (
     TargetSid,
 )
 from byoc_proxy.trunk.origination import Destination, destinations
-from byoc_proxy.twiml.verbs import Number
+from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING, Number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
     from byoc_proxy.call.intent import Origin
     from byoc_proxy.trunk.directory import Directory
     from byoc_proxy.trunk.model import ByocTrunk
-    from byoc_proxy.twiml.verbs import Sip
+    from byoc_proxy.twiml.verbs import Sip, SipTarget
 
 NO_TARGETS: Final = 32010  # no valid origination URIs configured
 INVALID_TRUNK: Final = 21300  # invalid BYOC trunk SID
 INVALID_SIP_URI: Final = 13243
+OWN_DOMAIN: Final = 13255  # a <Sip> cannot be a domain of the service itself
 
 
 class CannotDial(Exception):
@@ -104,20 +107,38 @@ class Dialling:
         return trunk
 
     def _sip(self, noun: Sip, call_sid: str, caller_id: str | None) -> Quarry:
-        try:
-            uri = SipUri.parse(noun.uri)
-        except UriError as error:
-            raise CannotDial(INVALID_SIP_URI, str(error)) from error
+        wanted = [self._address(each) for each in by_priority_then_weight(noun.targets, self._draw)]
         presentation = Presentation(self._directory.from_host(self._trunk))  # no carrier: nothing is agreed with it
-        intent = self._intent(caller_id, self._trunk, presentation, uri.decoded_user, noun.headers)
+        intent = self._intent(caller_id, self._trunk, presentation, wanted[0].uri.decoded_user)
         intent.terms = intent.terms._replace(transfers=False)  # it is on no trunk
         policy = ConnectionPolicy(ConnectionPolicySid(""), self._trunk.account_sid)
-        target = ConnectionPolicyTarget(TargetSid(""), "", uri)
+        return Quarry(call_sid, intent, wanted, policy, border=self._directory.border(self._trunk))
+
+    def _address(self, target: SipTarget) -> Destination:
+        """One address of a `<Sip>`. What is ours is no address: such a call would only come back in."""
+        try:
+            uri = SipUri.parse(target.uri)
+        except UriError as error:
+            raise CannotDial(INVALID_SIP_URI, str(error)) from error
+        if self._directory.is_ours(uri.host):
+            raise CannotDial(OWN_DOMAIN, f"{uri.host} belongs to this installation; <Sip> is for other hosts")
         credentials = None
-        if noun.username is not None:
-            credentials = Credentials(noun.username, noun.password or "")
-        border = self._directory.border(self._trunk)
-        return Quarry(call_sid, intent, [Destination(target, uri)], policy, None, credentials, border)
+        if target.username is not None:
+            credentials = Credentials(target.username, target.password or "")
+        if "secure" in uri.params:
+            uri = self._secured(uri)
+        place = ConnectionPolicyTarget(TargetSid(""), "", uri, target.priority, target.weight)
+        return Destination(place, uri, headers=target.headers, credentials=credentials)
+
+    def _secured(self, uri: SipUri) -> SipUri:
+        """`;secure=true` of a `<Sip>`: TLS, and SRTP, which a node that carries no media cannot make of RTP."""
+        params = {name: value for name, value in uri.params.items() if name != "secure"}
+        if uri.params["secure"] == "true":
+            if params.setdefault("transport", "tls") != "tls":
+                raise CannotDial(SECURE_TRANSPORT_REQUIRED, f"secure=true needs TLS, not {params['transport']}")
+            if self._body and not _is_secure(self._body):
+                raise CannotDial(MEDIA_ENGINE_MISSING, "secure=true for a caller without SRTP needs a media engine")
+        return SipUri(uri.host, uri.user, uri.port, params=params, password=uri.password)
 
     def _intent(
         self,
@@ -125,7 +146,6 @@ class Dialling:
         trunk: ByocTrunk,
         presentation: Presentation,
         number: str,
-        headers: tuple[tuple[str, str], ...] = (),
         to_host: str | None = None,
     ) -> CallIntent:
         """What to say to a carrier."""
@@ -139,10 +159,16 @@ class Dialling:
             (
                 *self._directory.border(trunk).relayed(self._origin.fields, self._trunk.inbound_numbers.calling),
                 *presentation.headers(identity),
-                *headers,
             ),
             self._body,
             max(self._origin.max_forwards - 1, 0),
             to_host,
             trunk.terms(self._prack),
         )
+
+
+def _is_secure(offer: bytes) -> bool:
+    try:
+        return is_secure(describe(offer))
+    except SdpError:
+        return False

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.trunk.model import ByocTrunk, ConnectionPolicy
+    from byoc_proxy.trunk.model import ByocTrunk, ConnectionPolicy, ConnectionPolicyTarget
     from byoc_proxy.trunk.relaying import Border
 
 
@@ -185,16 +185,16 @@ class Hunt:
             way = f"the fallback policy {self.quarry.policy.friendly_name} {self.quarry.policy.sid}"
             self._journal.event(FALLBACK_ROUTING, f"BYOC Trunk routing failure: going on by {way}")
         passed_over: list[tuple[Destination, Hop]] = []
-        given_up: str | None = None  # the target whose other regions are not worth trying
+        given_up: ConnectionPolicyTarget | None = None  # the target whose other regions are not worth trying
         for destination in self.quarry.destinations:
-            if destination.target.sid == given_up:
+            if destination.target is given_up:
                 continue
             hops = await self._locate(destination)
             step = await self._try_each(destination, hops, passed_over)
             if step in (Next.DONE, Next.STOP):
                 return
             if step is Next.NEXT_TARGET:
-                given_up = destination.target.sid
+                given_up = destination.target
         if self.quarry.fallback is not None:
             return  # what rests or is down is worth a try only where there is no other way
         if passed_over and not self._reached_any():

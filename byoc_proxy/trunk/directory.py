@@ -151,6 +151,11 @@ class Directory:
         found = self._found.get(host)
         return found if found is not None else self._look_up(host)
 
+    def is_ours(self, host: str) -> bool:
+        """Whether a host is a domain here, or under the base domain, where nobody else has one."""
+        base = self.installation.base_domain
+        return self.find(host) is not None or f".{_canonical_host(host)}".endswith(f".{base}")
+
     def _look_up(self, host: str) -> HostMatch | None:
         name = _canonical_host(host)
         domain = self._rows.static_ips.get(name)

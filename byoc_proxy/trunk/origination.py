@@ -9,7 +9,7 @@ RFC 2782 (weighted draw without replacement), RFC 3263 (target to addresses, in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.locate import LookupFailed, NotLocated, by_priority_then_weight, locate
@@ -18,6 +18,7 @@ from byoc_proxy.sip.uri import NameAddr, SipUri, UriError, split_commas
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.locate import Answer, Hop, Query
     from byoc_proxy.trunk.model import ConnectionPolicy, ConnectionPolicyTarget
 
@@ -30,12 +31,15 @@ class Destination:
     """One target in one region; `region` is None when the target's host does not name one.
 
     `uri` is what is called, `next_hop` what is resolved and sent to: the target's outbound proxy, if it has one.
+    `headers` and `credentials` are for this one alone.
     """
 
     target: ConnectionPolicyTarget
     uri: SipUri
     region: str | None = None
     outbound_proxy: SipUri | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials | None = field(default=None, repr=False)
 
     @property
     def next_hop(self) -> SipUri:
@@ -46,6 +50,11 @@ class Destination:
         """The Route header for a proxy that routes loosely (RFC 3261 §8.1.2); without `;lr` it needs none."""
         proxy = self.outbound_proxy
         return (("Route", f"<{proxy}>"),) if proxy is not None and "lr" in proxy.params else ()
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """What its INVITE says beyond what every INVITE of the leg does."""
+        return (*self.route, *self.headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from typing import Final, Protocol
 from urllib.parse import urljoin
 
 from byoc_proxy.twiml.document import parse
-from byoc_proxy.twiml.reader import INVALID_URL
 from byoc_proxy.twiml.verbs import (
     MEDIA_ENGINE_MISSING,
     Dial,
@@ -29,6 +28,7 @@ from byoc_proxy.twiml.verbs import (
     Reject,
     TwimlError,
 )
+from byoc_proxy.twiml.words import INVALID_URL
 
 MAX_IDLE_DOCUMENTS: Final = 1000
 

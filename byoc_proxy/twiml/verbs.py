@@ -8,7 +8,7 @@ parser refuses those, because numbers, caller IDs and URIs end up in SIP header 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 MEDIA_ENGINE_MISSING: Final = 12490
@@ -52,22 +52,46 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Sip:
-    """`<Sip>`: a `sip:` URI without `?headers`; `headers` are those of them that may be sent, decoded."""
+class SipTarget:
+    """One address of a `<Sip>`: a `sip:` URI without `?headers`, and those of them that may be sent, decoded.
+
+    The lowest `priority` is tried first; `weight` is the share among equals (RFC 2782).
+    """
 
     uri: str
     headers: tuple[tuple[str, str], ...] = ()
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
+    priority: int = 10
+    weight: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sip:
+    """`<Sip>`: one party, who may be had at several addresses."""
+
+    targets: tuple[SipTarget, ...]
     callback: StatusCallback | None = None
+
+    @classmethod
+    def at(
+        cls,
+        uri: str,
+        headers: tuple[tuple[str, str], ...] = (),
+        username: str | None = None,
+        password: str | None = None,
+        callback: StatusCallback | None = None,
+    ) -> Sip:
+        """A party with one address."""
+        return cls((SipTarget(uri, headers, username, password),), callback)
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
     """`<Dial>`: ring `nouns`, all at once or one after another (`sequential`), for `timeout` seconds.
 
-    `caller_id` is a user part (None: the caller's own). `answer_on_bridge` is as written, whatever the call
-    can honour. Without `action` the next verb runs afterwards.
+    `caller_id` is a user part (None: the caller's own). Without `action` the next verb runs afterwards.
+    `refer_url` decides what becomes of the call when one of the two asks for a transfer (REFER).
     """
 
     nouns: tuple[Number | Sip, ...]
@@ -76,7 +100,6 @@ class Dial:
     action: str | None = None
     method: str = "POST"
     time_limit: int = 14400
-    answer_on_bridge: bool = False
     sequential: bool = False
     refer_url: str | None = None
     refer_method: str = "POST"

@@ -3,7 +3,7 @@
 import pytest
 
 from byoc_proxy.twiml.document import parse
-from byoc_proxy.twiml.verbs import Dial, Document, NeedsMedia, Number, Sip, StatusCallback, TwimlError
+from byoc_proxy.twiml.verbs import Dial, Document, NeedsMedia, Number, Sip, SipTarget, StatusCallback, TwimlError
 
 
 def respond(inside: str) -> Document:
@@ -56,7 +56,7 @@ def test_dial_reads_all_its_attributes() -> None:
     verb = dial(
         "911",
         'timeout="20" callerId="+1 415 555 1212" action="/after?x=1" method="GET" timeLimit="600"'
-        ' answerOnBridge="true" sequential="true" referUrl="/refer" referMethod="GET" callReason="hi"',
+        ' sequential="true" referUrl="/refer" referMethod="GET" callReason="hi"',
     )
     assert verb == Dial(
         nouns=(Number("911"),),
@@ -65,7 +65,6 @@ def test_dial_reads_all_its_attributes() -> None:
         action="/after?x=1",
         method="GET",
         time_limit=600,
-        answer_on_bridge=True,
         sequential=True,
         refer_url="/refer",
         refer_method="GET",
@@ -134,7 +133,7 @@ def test_ten_numbers_may_ring_and_eleven_may_not() -> None:
 
 def test_numbers_and_sip_addresses_may_be_mixed() -> None:
     verb = dial("<Number>911</Number><Sip>sip:a@example.com</Sip>")
-    assert verb.nouns == (Number("911"), Sip("sip:a@example.com"))
+    assert verb.nouns == (Number("911"), Sip.at("sip:a@example.com"))
 
 
 def test_foreign_elements_in_dial_are_ignored_with_a_warning() -> None:
@@ -144,7 +143,7 @@ def test_foreign_elements_in_dial_are_ignored_with_a_warning() -> None:
 
 
 def test_dial_with_nothing_but_foreign_elements_calls_nobody() -> None:
-    assert refusal("<Say>hi</Say>") == 13223
+    assert refusal("<Say>hi</Say>") == 13215
 
 
 def test_a_conference_stands_alone() -> None:
@@ -183,8 +182,8 @@ def test_a_noun_may_report_its_progress() -> None:
     verb, codes = warned_dial(
         '<Sip statusCallback="/s" statusCallbackMethod="X" statusCallbackEvent="sneezed">sip:a@b.example</Sip>'
     )
-    assert verb.nouns == (Sip("sip:a@b.example", callback=StatusCallback("/s")),)
-    assert codes == [12200, 13241]
+    assert verb.nouns == (Sip.at("sip:a@b.example", callback=StatusCallback("/s")),)
+    assert codes == [13241, 12200]
 
 
 def test_a_sip_uri_keeps_its_parameters_and_gives_its_headers() -> None:
@@ -193,7 +192,7 @@ def test_a_sip_uri_keeps_its_parameters_and_gives_its_headers() -> None:
         "?X-a=1&amp;x-b=caf%C3%A9%20x&amp;user-to-user=00%3Bencoding%3Dhex</Sip>"
     )
     assert verb.nouns == (
-        Sip(
+        Sip.at(
             "sip:jack@example.com:5062;transport=tcp",
             (("X-a", "1"), ("x-b", "café x"), ("User-to-User", "00;encoding=hex")),
             "u",
@@ -207,11 +206,44 @@ def test_the_long_form_of_sip_says_the_same() -> None:
         '<Sip><Uri username="u" password="p">sip:a@example.com</Uri>'
         '<Headers><Header name="X-a" value="1"/></Headers></Sip>'
     )
-    assert verb.nouns == (Sip("sip:a@example.com", (("X-a", "1"),), "u", "p"),)
+    assert verb.nouns == (Sip.at("sip:a@example.com", (("X-a", "1"),), "u", "p"),)
 
 
-def test_several_uris_in_one_sip_are_refused() -> None:
-    assert refusal("<Sip><Uri>sip:a@example.com</Uri><Uri>sip:b@example.com</Uri></Sip>") == 13250
+def test_several_uris_in_one_sip_are_the_addresses_of_one_party() -> None:
+    verb = dial(
+        '<Sip username="u" password="p">'
+        '<Uri priority="1" weight="70">sip:a@example.com?X-way=1</Uri>'
+        '<Uri priority="2" username="v" password="q">sip:b@example.com</Uri>'
+        '<Headers><Header name="X-a" value="1"/></Headers></Sip>'
+    )
+    assert verb.nouns == (
+        Sip(
+            (
+                SipTarget("sip:a@example.com", (("X-a", "1"), ("X-way", "1")), "u", "p", 1, 70),
+                SipTarget("sip:b@example.com", (("X-a", "1"),), "v", "q", 2),
+            )
+        ),
+    )
+
+
+def test_a_party_may_have_ten_addresses_and_not_eleven() -> None:
+    address = "<Uri>sip:a@example.com</Uri>"
+    (noun,) = dial(f"<Sip>{address * 10}</Sip>").nouns
+    assert isinstance(noun, Sip)
+    assert len(noun.targets) == 10
+    assert refusal(f"<Sip>{address * 11}</Sip>") == 13250
+
+
+def test_headers_of_the_long_form_may_not_be_longer_than_those_of_a_uri() -> None:
+    header = f'<Header name="X-a" value="{"1" * 300}"/>'
+    assert refusal(f"<Sip><Uri>sip:a@example.com</Uri><Headers>{header * 4}</Headers></Sip>") == 13253
+
+
+@pytest.mark.parametrize("place", ["region=de1", "edge=frankfurt", "tnx=TNX1"])
+def test_a_place_to_call_from_is_taken_out_of_a_uri_with_a_warning(place: str) -> None:
+    verb, codes = warned_dial(f"<Sip>sip:a@example.com;transport=tcp;{place}?X-a=1</Sip>")
+    assert verb.nouns == (Sip.at("sip:a@example.com;transport=tcp", (("X-a", "1"),)),)
+    assert codes == [32215]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +277,7 @@ def test_what_is_no_sip_uri_is_refused(uri: str) -> None:
 )
 def test_headers_that_an_application_may_not_set_are_dropped(header: str, code: int) -> None:
     verb, codes = warned_dial(f"<Sip>sip:a@example.com?{header}&amp;X-b=2</Sip>")
-    assert verb.nouns == (Sip("sip:a@example.com", (("X-b", "2"),)),)
+    assert verb.nouns == (Sip.at("sip:a@example.com", (("X-b", "2"),)),)
     assert codes == [code]
 
 

@@ -55,7 +55,6 @@ def test_a_byoc_dial_of_the_sdk() -> None:
                 caller_id="+14155551212",
                 action="/after",
                 method="GET",
-                answer_on_bridge=True,
             ),
         )
     )
@@ -64,7 +63,7 @@ def test_a_byoc_dial_of_the_sdk() -> None:
 def test_a_sip_dial_of_the_sdk() -> None:
     dial = SdkDial(time_limit=60, sequential=True)
     dial.sip("sip:jack@example.com;transport=tls?X-a=1&X-b=2", username="jack", password="s3cret")
-    noun = Sip("sip:jack@example.com;transport=tls", (("X-a", "1"), ("X-b", "2")), "jack", "s3cret")
+    noun = Sip.at("sip:jack@example.com;transport=tls", (("X-a", "1"), ("X-b", "2")), "jack", "s3cret")
     assert ours(with_dial(dial)) == Document((Dial((noun,), time_limit=60, sequential=True),))
 
 
@@ -106,15 +105,15 @@ def test_a_conference_of_the_sdk_needs_media() -> None:
     st.from_regex(r"/[a-z]{1,8}\?[a-z]=[a-z&<>\"' ]{0,8}[a-z]", fullmatch=True),
 )
 def test_any_dial_of_numbers_survives_the_round_trip(
-    numbers: list[str], timeout: int, answer_on_bridge: bool, action: str
+    numbers: list[str], timeout: int, sequential: bool, action: str
 ) -> None:
-    dial = SdkDial(timeout=timeout, answer_on_bridge=answer_on_bridge, action=action)
+    dial = SdkDial(timeout=timeout, sequential=sequential, action=action)
     for number in numbers:
         dial.number(number, byoc=TRUNK)
     expected = Dial(
         tuple(Number(number, TRUNK) for number in numbers),
         timeout=timeout,
-        answer_on_bridge=answer_on_bridge,
+        sequential=sequential,
         action=action,
     )
     assert ours(with_dial(dial)) == Document((expected,))

@@ -1,0 +1,49 @@
+"""A stage for scripts that remembers what they did."""
+
+from dataclasses import dataclass, field
+
+from byoc_proxy.twiml.interpreter import DialOutcome, Fetched, FetchFailed, ScriptRequest
+from byoc_proxy.twiml.verbs import Dial
+
+BUSY = DialOutcome("busy", "CA1")
+
+
+@dataclass
+class Stage:
+    """Remembers what the script did. `pages` answers by URL; a missing page is a failing web server."""
+
+    pages: dict[str, str] = field(default_factory=dict)
+    outcome: DialOutcome = BUSY
+    done: list[str] = field(default_factory=list)
+    asked: list[ScriptRequest] = field(default_factory=list)
+    dialled: list[Dial] = field(default_factory=list)
+    noted: list[int] = field(default_factory=list)
+
+    async def fetch(self, request: ScriptRequest) -> Fetched:
+        self.asked.append(request)
+        page = self.pages.get(request.url)
+        if page is None:
+            raise FetchFailed(11200, "the application answered 500", request.url)
+        return Fetched(request.url, page.encode())
+
+    async def dial(self, dial: Dial) -> DialOutcome:
+        self.dialled.append(dial)
+        self.done.append("dial")
+        return self.outcome
+
+    async def pause(self, seconds: float) -> None:
+        self.done.append(f"pause {seconds}")
+
+    def reject(self, reason: str) -> None:
+        self.done.append(f"reject {reason}")
+
+    def hang_up(self) -> None:
+        self.done.append("hang up")
+
+    def note(self, code: int, text: str) -> None:
+        assert text
+        self.noted.append(code)
+
+    def fail(self, code: int, text: str) -> None:
+        assert text
+        self.done.append(f"fail {code}")
