@@ -62,10 +62,10 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
             families=_families(settings),
         )
         provisioning = await open_for_good.enter_async_context(_provisioning(loaded, environ, log))
-        directories = provisioning.directories if provisioning is not None else None
         database = provisioning.database if provisioning is not None else None
         records = await open_for_good.enter_async_context(recording(settings, database, log))
-        node = Node(loaded, World(http, resolver, records.calls, log, alerts=records.alerts), directories)
+        world = World(http, resolver, records.calls, log, alerts=records.alerts, exchanges=records.exchanges)
+        node = Node(loaded, world, provisioning.directories if provisioning is not None else None)
         reloading = Reloading(node, provisioning, settings, load_again, records.calls.reopen)
         try:
             node.listeners.open(loaded)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from byoc_proxy.storage.alerts import NoAlerts
 from byoc_proxy.storage.store import NoStore, RecordFile
+from byoc_proxy.webhook.exchange import NoExchanges
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from byoc_proxy.storage.alerts import AlertSink
     from byoc_proxy.storage.database import Database
     from byoc_proxy.storage.store import CallStore
+    from byoc_proxy.webhook.exchange import ExchangeSink
 
 PULSE: Final = 5.0  # seconds: to within so much it is known how long an interrupted call lasted
 FLUSH: Final = 5.0  # seconds that the end waits for the database at most
@@ -32,6 +34,7 @@ class Recording(NamedTuple):
 
     calls: CallStore
     alerts: AlertSink
+    exchanges: ExchangeSink
 
 
 @asynccontextmanager
@@ -40,7 +43,7 @@ async def recording(settings: Settings, database: Database | None, log: Any) -> 
     async with AsyncExitStack() as stack:
         file = stack.enter_context(_file(settings.records, log)) if settings.records is not None else None
         if database is None or settings.database is None:
-            yield Recording(file or NoStore(), NoAlerts())
+            yield Recording(file or NoStore(), NoAlerts(), NoExchanges())
             return
         # what a node without a database does not load: SQLAlchemy alone is 20 MB
         from byoc_proxy.storage.both import FileAndDatabase
@@ -63,7 +66,8 @@ async def recording(settings: Settings, database: Database | None, log: Any) -> 
                 group.create_task(prune(database, keep, time.time, log)),
             ]
             try:
-                yield Recording(FileAndDatabase(file, records) if file is not None else records, records.alerts)
+                store = FileAndDatabase(file, records) if file is not None else records
+                yield Recording(store, records.alerts, records.exchanges)
             finally:
                 for task in tasks:
                     task.cancel()

@@ -9,6 +9,7 @@ from byoc_proxy.api.calls import call_endpoints
 from byoc_proxy.api.catalogue import RESOURCES
 from byoc_proxy.api.conferences import conference_endpoints
 from byoc_proxy.api.endpoints import endpoints_of
+from byoc_proxy.api.events import event_endpoints
 from byoc_proxy.api.openapi import document
 from byoc_proxy.api.operations import Operations
 from byoc_proxy.api.server import Api, Public
@@ -34,6 +35,7 @@ def application(
         *call_endpoints(operations, provisioning.database),
         *conference_endpoints(),
         *alert_endpoints(operations),
+        *event_endpoints(operations),
         *others,
     ]
     described = document(endpoints, RESOURCES)

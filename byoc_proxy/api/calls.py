@@ -166,6 +166,8 @@ async def _remove(operations: Operations, database: Database, ask: Ask) -> Answe
     with stored():
         async with database.recording() as connection:
             await connection.execute(delete(tables.calls).where(tables.calls.c.sid == row["sid"]))
+            events = tables.call_events
+            await connection.execute(delete(events).where(events.c.call_sid == row["sid"]))
     return Answer(None, 204)
 
 

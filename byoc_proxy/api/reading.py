@@ -41,15 +41,15 @@ class ReadingDesk:
         self._alone = alone
 
     def endpoints(self) -> list[Endpoint]:
-        """The list and the instance."""
+        """The list and, where there is one, the instance."""
         resource = self._resource
         listed = operation(resource.name, Verb.LIST, resource.list_path, self._list_schema())
         listed["parameters"] += [*map(in_query, resource.filters), *paging_parameters()]
-        fetched = operation(resource.name, Verb.FETCH, resource.instance_path, self._item_schema(self._alone))
-        return [
-            Endpoint("GET", resource.list_path, self.list, listed),
-            Endpoint("GET", resource.instance_path, self.fetch, fetched),
-        ]
+        endpoints = [Endpoint("GET", resource.list_path, self.list, listed)]
+        if Verb.FETCH in resource.verbs:
+            fetched = operation(resource.name, Verb.FETCH, resource.instance_path, self._item_schema(self._alone))
+            endpoints.append(Endpoint("GET", resource.instance_path, self.fetch, fetched))
+        return endpoints
 
     async def list(self, ask: Ask) -> Answer:
         resource = self._resource

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import case, delete, func, select, update
 
 from byoc_proxy.storage.live import INTERRUPTED
-from byoc_proxy.storage.tables import alerts, calls, nodes
+from byoc_proxy.storage.tables import alerts, call_events, calls, nodes
 from byoc_proxy.storage.upsert import upsert
 
 if TYPE_CHECKING:
@@ -47,6 +47,11 @@ async def fill_in(connection: AsyncConnection, rows: Sequence[Row]) -> None:
 async def write_alerts(connection: AsyncConnection, rows: Sequence[Row]) -> None:
     """Put in alerts, or count up those that are there."""
     await upsert(connection.dialect, alerts, "sid", _COUNTED).run(connection, rows)
+
+
+async def write_events(connection: AsyncConnection, rows: Sequence[Row]) -> None:
+    """Put in exchanges; those that are there stay as they are."""
+    await upsert(connection.dialect, call_events, "sid", ("date_updated",)).run(connection, rows)
 
 
 async def standing_of(connection: AsyncConnection, node: str) -> Standing:

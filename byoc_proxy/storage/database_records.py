@@ -14,8 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 from byoc_proxy.storage.alerts import AlertLedger
 from byoc_proxy.storage.call_backlog import CallBacklog
 from byoc_proxy.storage.call_rows import call_rows
-from byoc_proxy.storage.call_table import Standing, note_alive, withdraw, write_alerts, write_calls
+from byoc_proxy.storage.call_table import (
+    Standing,
+    note_alive,
+    withdraw,
+    write_alerts,
+    write_calls,
+    write_events,
+)
 from byoc_proxy.storage.errors import StoreUnavailable, UnsureCommit
+from byoc_proxy.storage.exchanges import ExchangeBacklog
 from byoc_proxy.storage.lines import line_of
 from byoc_proxy.storage.notice import NoticeLedger
 from byoc_proxy.storage.notice_table import write_notices
@@ -41,8 +49,8 @@ _MOST_VOID: Final = 10_000  # of which each waits for a commit that the server w
 
 
 class DatabaseRecords:
-    """A `CallStore`, an `AlertSink` (`alerts`) and a `NoticeBook` (`notices`): all only remember. `run` is the task
-    that writes.
+    """A `CallStore`, an `AlertSink` (`alerts`), a `NoticeBook` (`notices`) and an `ExchangeSink` (`exchanges`): all
+    only remember. `run` is the task that writes.
 
     `node` is the name of this process and of no other that lives. `latest` reads the last records of its file, if
     it has one; `new_sid` gives SIDs of alerts, `wall` seconds since 1970.
@@ -59,6 +67,7 @@ class DatabaseRecords:
     ) -> None:
         self.alerts = AlertLedger(new_sid, wall)
         self.notices = NoticeLedger()
+        self.exchanges = ExchangeBacklog(wall)
         self._backlog = CallBacklog(node, wall, self.notices.subscriptions)
         self._succession = Succession(database, node, latest, self.notices.found, log)
         self._standing: Standing | None = None  # None until what the last process left is in order
@@ -145,10 +154,10 @@ class DatabaseRecords:
                         await asyncio.sleep(EVERY)
         except TimeoutError:
             left = {"calls": self._backlog.over, "alerts": len(self.alerts), "callbacks": len(self.notices)}
-            self._log.error("records.left_behind", **left)
+            self._log.error("records.left_behind", **left, webhooks=len(self.exchanges))
 
     def _news(self) -> bool:
-        return bool(self._backlog or self.alerts or self.notices)
+        return bool(self._backlog or self.alerts or self.notices or self.exchanges)
 
     async def _write_all(self) -> None:
         standing = self._standing
@@ -178,17 +187,19 @@ class DatabaseRecords:
         batch = self._backlog.batch(ROWS)
         alerts = self.alerts.batch(max(ROWS - len(batch.rows), 1))
         notices = self.notices.batch(ROWS, self._node)
+        events = self.exchanges.batch(max(ROWS - len(batch.rows) - len(alerts), 1))
         standing = Standing(self._wall(), max(before.recorded, batch.ended))
 
         async def write(connection: AsyncConnection, rows: Sequence[Row]) -> None:
             await write_calls(connection, [row for row in rows if "parent_call_sid" in row])
             await write_alerts(connection, [row for row in rows if "error_code" in row])
             await write_notices(connection, [row for row in rows if "token" in row])
+            await write_events(connection, [row for row in rows if "response_code" in row])
             await note_alive(connection, self._node, standing)
 
         done = False
         try:
-            await write_rows(self._database, write, [*notices, *batch.rows, *alerts], self._log)
+            await write_rows(self._database, write, [*notices, *batch.rows, *alerts, *events], self._log)
             done = True
         finally:
             if not done:
@@ -196,6 +207,7 @@ class DatabaseRecords:
         self._backlog.written(batch)
         self.alerts.written(alerts)
         self.notices.written(notices)
+        self.exchanges.written(events)
         return standing
 
     # --- what the operator hears ---------------------------------------------------------------------------------
@@ -212,10 +224,10 @@ class DatabaseRecords:
 
     def _tell_dropped(self) -> None:
         now = self._wall()
-        calls, alerts = self._backlog.dropped, self.alerts.dropped
-        if 0.0 <= now - self._told < _TELL_EVERY or not (calls or alerts):
+        calls, alerts, webhooks = self._backlog.dropped, self.alerts.dropped, self.exchanges.dropped
+        if 0.0 <= now - self._told < _TELL_EVERY or not (calls or alerts or webhooks):
             return
         self._told = now
-        self._backlog.dropped = self.alerts.dropped = 0
+        self._backlog.dropped = self.alerts.dropped = self.exchanges.dropped = 0
         text = "the database has been away for too long; calls that are in the records file will be filled in"
-        self._log.error("records.dropped", calls=calls, alerts=alerts, text=text)
+        self._log.error("records.dropped", calls=calls, alerts=alerts, webhooks=webhooks, text=text)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 
 from byoc_proxy.storage.errors import StoreUnavailable
-from byoc_proxy.storage.tables import alerts, calls
+from byoc_proxy.storage.tables import alerts, call_events, calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Column, Table
+    from sqlalchemy import ColumnElement, Table
 
     from byoc_proxy.storage.database import Database
 
@@ -21,6 +21,7 @@ DAY: Final = 86_400.0
 EVERY: Final = 3600.0  # seconds between two rounds
 AT_A_TIME: Final = 500  # rows of a transaction, which takes some milliseconds
 _BREATH: Final = 0.1  # seconds between two of them
+_ALONE: Final = ~exists().where(calls.c.sid == call_events.c.call_sid)  # they are kept as long as their calls
 
 
 class Retention(NamedTuple):
@@ -35,9 +36,11 @@ async def prune(database: Database, keep: Retention, wall: Callable[[], float], 
     while True:
         now = wall()
         try:
+            call_limit, alert_limit = now - keep.calls * DAY, now - keep.alerts * DAY
             gone = {
-                "calls": await _prune(database, calls, calls.c.end_time, now - keep.calls * DAY),
-                "alerts": await _prune(database, alerts, alerts.c.date_updated, now - keep.alerts * DAY),
+                "calls": await _prune(database, calls, calls.c.end_time < call_limit),
+                "webhooks": await _prune(database, call_events, call_events.c.date_created < call_limit, _ALONE),
+                "alerts": await _prune(database, alerts, alerts.c.date_updated < alert_limit),
             }
         except StoreUnavailable as error:
             log.warning("records.not_pruned", cause=str(error), text="tried again in an hour")
@@ -47,13 +50,13 @@ async def prune(database: Database, keep: Retention, wall: Callable[[], float], 
         await asyncio.sleep(EVERY)
 
 
-async def _prune(database: Database, table: Table, moment: Column[Any], limit: float) -> int:
+async def _prune(database: Database, table: Table, *old: ColumnElement[bool]) -> int:
     """Rows are in the order of their making, so only the first ones are looked at. A call that lives stays."""
     gone = 0
     while True:
         first = select(table.c.id).order_by(table.c.id).limit(AT_A_TIME).scalar_subquery()
         async with database.recording() as connection:
-            done = await connection.execute(delete(table).where(table.c.id.in_(first), moment < limit))
+            done = await connection.execute(delete(table).where(table.c.id.in_(first), *old))
         if not done.rowcount:
             return gone
         gone += done.rowcount

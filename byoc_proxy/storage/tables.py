@@ -270,6 +270,22 @@ notices: Final = Table(
     Index("ix_notices_node", "node"),
 )
 
+# What an application was asked about a call, and what came of it. `parameters` is a JSON object, `duration` counts
+# milliseconds; without an answer `response_code` is null and `failure` says why.
+call_events: Final = _resource(
+    "call_events",
+    _sid("call_sid", nullable=False, index=True),
+    _text("method", 8),
+    Column("url", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("response_code", Integer),
+    Column("duration", Integer, nullable=False),
+    Column("content_type", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("failure_code", Integer),
+    Column("failure", Text, nullable=False),
+)
+
 # Coded warnings and errors: of a call, or of an INVITE that never became one.
 alerts: Final = _resource(
     "alerts",

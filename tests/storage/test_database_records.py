@@ -371,7 +371,7 @@ async def test_the_end_of_the_process_waits_for_the_database_only_for_so_long(da
     started = time.monotonic()
     await store.flush(0.5)
     assert time.monotonic() - started < 1.5
-    assert log.of("records.left_behind") == [{"calls": 1, "alerts": 1, "callbacks": 0}]
+    assert log.of("records.left_behind") == [{"calls": 1, "alerts": 1, "callbacks": 0, "webhooks": 0}]
 
 
 async def test_a_row_that_the_database_refuses_is_told_and_keeps_no_other_back(database: Database) -> None:

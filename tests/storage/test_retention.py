@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from byoc_proxy.storage.alerts import Alert
 from byoc_proxy.storage.database import Database
 from byoc_proxy.storage.retention import AT_A_TIME, DAY, Retention, prune
-from byoc_proxy.storage.tables import alerts, calls
+from byoc_proxy.storage.tables import alerts, call_events, calls
+from byoc_proxy.webhook.exchange import Exchange
 from tests.storage.test_database_records import Clock, Flaky, ended, records, ringing
 from tests.storage.test_store import WALL
 from tests.support.databases import Log
@@ -52,7 +53,7 @@ async def test_calls_and_alerts_go_when_their_days_are_over_and_a_call_that_live
     log.lines.clear()
     await one_round(database, clock, log)
     assert await left(database) == (2, 0)
-    assert log.of("records.pruned") == [{"calls": AT_A_TIME + 99, "alerts": 0}]
+    assert log.of("records.pruned") == [{"calls": AT_A_TIME + 99, "webhooks": 0, "alerts": 0}]
 
 
 async def test_a_database_that_is_away_is_pruned_another_time(database: Database) -> None:
@@ -60,3 +61,21 @@ async def test_a_database_that_is_away_is_pruned_another_time(database: Database
     flaky.away = True
     await one_round(cast("Database", flaky), Clock(), log)
     assert [name for _, name, _ in log.lines] == ["records.not_pruned"]
+
+
+async def test_what_was_asked_about_a_call_goes_after_it(database: Database) -> None:
+    clock, log = Clock(), Log()
+    store = records(database, clock=clock)
+    store.add(ended(1))
+    store.keep(ringing(2))
+    for call in ("CA" + "1".zfill(32), "CA" + "2".zfill(32), "CA" + "9".zfill(32)):
+        store.exchanges.note("AC1", call, Exchange("POST", "http://app.example/", [], 0.1, 200))
+    await store.flush(20)
+    clock.now = WALL + 91 * DAY
+    store.exchanges.note("AC1", "CA" + "8".zfill(32), Exchange("POST", "http://app.example/", [], 0.1, 200))
+    await store.flush(20)
+    await one_round(database, clock, log)
+    assert log.of("records.pruned") == [{"calls": 1, "webhooks": 2, "alerts": 0}]
+    async with database.reading() as connection:
+        left = await connection.scalars(select(call_events.c.call_sid).order_by(call_events.c.id))
+        assert [sid[-1] for sid in left] == ["2", "8"], "of a call that is up, and of one whose row is yet to come"

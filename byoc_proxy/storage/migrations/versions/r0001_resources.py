@@ -29,6 +29,7 @@ def upgrade() -> None:
     _lists()
     _addresses()
     _calls()
+    _events()
     _callbacks()
     _order()
 
@@ -249,6 +250,22 @@ def _callbacks() -> None:
         sa.Column("parameters", sa.Text, nullable=False),
         sa.Column("made_at", sa.Float, nullable=False),
         sa.Index("ix_notices_node", "node"),
+    )
+
+
+def _events() -> None:
+    _resource(
+        "call_events",
+        _sid("call_sid", nullable=False, index=True),
+        _text("method", 8),
+        sa.Column("url", sa.Text, nullable=False),
+        sa.Column("parameters", sa.Text, nullable=False),
+        sa.Column("response_code", sa.Integer),
+        _whole("duration"),
+        sa.Column("content_type", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("failure_code", sa.Integer),
+        sa.Column("failure", sa.Text, nullable=False),
     )
 
 
