@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from byoc_proxy.call.evidence import of_call
-from byoc_proxy.call.leg import Leg, Stage
+from byoc_proxy.call.leg import Leg, Stage, host_of
 from byoc_proxy.call.passage import Passage, TooLarge, find_passage
 from byoc_proxy.net.wire import Unreachable as WireUnreachable
 from byoc_proxy.sip.digest_client import Proof
@@ -93,7 +93,8 @@ class Attempt:
         again: Leg | None = None,
     ) -> tuple[Leg, Outcome]:
         quarry, record = self._quarry, self._record
-        outgoing = quarry.intent.invite(self._destination.uri, (*self._destination.fields, *authorization))
+        extra = (*self._destination.fields, *authorization)
+        outgoing = quarry.intent.invite(self._destination.uri, extra, host_of(flow))
         leg = Leg.calling(self._services.endpoint, outgoing, flow, again)
         if quarry.trunk is not None:
             leg.belongs_to(quarry.trunk)

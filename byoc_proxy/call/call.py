@@ -118,7 +118,7 @@ class Call:
 
     async def _do(self, work: Coroutine[None, None, None]) -> None:
         """Work until it is done, or until `_stop`."""
-        if self._leg is not None and self._leg.ending is not None:
+        if self.progress.over:
             work.close()  # its CANCEL came in the same wake-up as its INVITE
             return
         scope = asyncio.timeout(None)
@@ -144,6 +144,8 @@ class Call:
         """The call lives as long as this leg of `who`."""
         self._leg = leg
         leg.on_ended = lambda ended: self._left(ended, who)
+        if leg.ending is not None:  # its BYE came right behind its answer
+            self._left(leg.ending, who)
 
     def _left(self, ended: Ended, who: str) -> None:
         self.journal.ended(ended, who)
@@ -166,6 +168,8 @@ class Call:
         """Hang up whatever is up, or cancel what rings. `reason` is a Reason header (RFC 3326)."""
         if self.progress.over:
             return False
+        if self._leg is None:
+            return self.cancel()
         self._finish(reason)
         return True
 
@@ -173,9 +177,15 @@ class Call:
         """End it, if nobody has answered."""
         if self.progress.over or self.progress.status is Status.IN_PROGRESS:
             return False
-        self.progress.move(Cause.CANCELLED, 487)
+        self.progress.move(Cause.CANCELLED, None if self.progress.status is Status.QUEUED else 487)
         self._finish()
         return True
+
+    def give_up(self, why: str) -> None:
+        """End it, and not because anybody wanted that."""
+        self.journal.record.cause, self.journal.record.ended_by = why, "proxy"
+        self.progress.move(Cause.FAILED)
+        self._finish()
 
     def redirect(self, entry: Entry) -> bool:
         """Leave the script and whoever it has dialled, and run another one; only an answered call can."""

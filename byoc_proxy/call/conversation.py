@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from byoc_proxy.call.bridge import Bridge, refuse_method
 from byoc_proxy.call.dialling import CannotDial
@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     Redial = Callable[[str, Leg, bytes, Callable[[Response], None]], Hunt]
 
 MAX_GLARES: Final = 5
+LONGEST_JOIN: Final = 40.0  # seconds: more than a far end needs to lose its patience, or its dialog, with us
+
+
+class NotJoined(NamedTuple):
+    """The anchor did not take the other leg's description; `status` is what it said to it."""
+
+    status: int
+
+
+class Released(NamedTuple):
+    """The other leg was taken out, and lives on."""
 
 
 class Conversation:
@@ -32,7 +43,7 @@ class Conversation:
 
     `redial` gives the hunt for a number on the trunk of a leg, with an offer; it raises `CannotDial`. `on_anchor`
     hears that the call has a new anchor: its caller has handed it over. `on_left` hears which leg a transfer has
-    replaced.
+    replaced. `joined`: the two have talked.
     """
 
     def __init__(
@@ -45,6 +56,7 @@ class Conversation:
         on_left: Callable[[Leg], None],
     ) -> None:
         self.anchor, self.other = legs
+        self.joined = False
         self._services = services
         self._journal = journal
         self._redial = redial
@@ -55,25 +67,40 @@ class Conversation:
         self._askers: list[Leg] = []  # who has referred before
         self._bridge: Bridge | None = None
         self._mismatched = False  # the anchor was told another description than the other leg's
+        self._released = False
 
-    async def run(self, time_limit: float, ring_timeout: float) -> Ended | None:
-        """Talk until the other leg leaves or the time is up (None)."""
+    async def run(self, time_limit: float, ring_timeout: float) -> Ended | NotJoined | Released | None:
+        """Talk until the other leg leaves, is released, or the time is up (None)."""
         self._connect()
         try:
-            await self._join()
+            apart = await self._join()
+            if apart is not None:
+                self.other.hang_up()
+                return apart
             return await self._talk(time_limit, ring_timeout)
         finally:
             self._part()
 
-    async def _talk(self, time_limit: float, ring_timeout: float) -> Ended | None:
+    def release(self) -> bool:
+        """Take the other leg out of the conversation, which is over then; False while a transfer is under way."""
+        if self._referral is not None or not self.joined or self.other.ending is not None:
+            return False
+        self._part()
+        self._released = True
+        self._news.set()
+        return True
+
+    async def _talk(self, time_limit: float, ring_timeout: float) -> Ended | Released | None:
         try:
             async with asyncio.timeout(time_limit):
                 while True:
                     await self._news.wait()
                     self._news.clear()
+                    if self._released:
+                        return Released()
                     if self._mismatched:
                         self._mismatched = False
-                        if not await self._bring_over(self.other):
+                        if await self._bring_over(self.other) is not None:
                             self.other.hang_up()
                     if self._referral is not None:
                         await self._transfer(*self._referral, ring_timeout)
@@ -86,27 +113,37 @@ class Conversation:
 
     def _connect(self) -> None:
         self._bridge = Bridge(self.anchor, self.other, self._referred)
-        self.other.on_ended = lambda _: self._news.set()
+        self._watch(self.other)
         if self.other.ending is not None:
             self._news.set()
+
+    def _watch(self, leg: Leg, settle: Callable[[None], None] | None = None) -> None:
+        """Its leaving is news, and settles what is being waited for."""
+
+        def left(_: Ended) -> None:
+            self._news.set()
+            if settle is not None:
+                settle(None)
+
+        leg.on_ended = left
 
     def _part(self) -> None:
         if self._bridge is not None:
             self._bridge.part()
             self._bridge = None
-        self.other.on_ended = None
+            self.other.on_ended = None
 
-    async def _join(self) -> None:
+    async def _join(self) -> NotJoined | None:
         """Bring the two SDPs together: the callee's answer answers the caller, or re-INVITEs them."""
         fields, self.other.answer_fields = self.other.answer_fields, ()
         if self.anchor.answered:
-            if not await self._bring_over(self.other):
-                self.other.hang_up()
-            return
+            return await self._bring_over(self.other)
         # a caller without an offer answers ours, the callee's, in the ACK (RFC 3261 §13.2.1)
         self.anchor.on_acked = self._acknowledged
         self.anchor.accept(self.other.remote_sdp, self.anchor.lets(fields))
         self._journal.answered()
+        self.joined = True
+        return None
 
     def _acknowledged(self, ack: Request) -> None:
         self._journal.stage("acknowledged")
@@ -117,19 +154,53 @@ class Conversation:
             self._mismatched = True
             self._news.set()
 
-    async def _bring_over(self, leg: Leg) -> bool:
-        """Offer the SDP of `leg` to an anchor who talked to somebody else before."""
+    async def _bring_over(self, leg: Leg) -> NotJoined | None:
+        """Offer the SDP of `leg` to an anchor who talked to somebody else before, or to nobody. Where that SDP is
+        an offer, because its INVITE had none, the anchor's answer goes into its ACK (RFC 3725 §4.4).
+
+        Nothing went wrong if `leg` leaves meanwhile: its leaving is told as any other.
+        """
+        status = 488  # a 2xx that offers nothing, or answers nothing
         for _ in range(MAX_GLARES):
-            response = await self.anchor.reinvite(leg.remote_sdp)
+            if leg.ending is not None:
+                return None
+            if not leg.remote_sdp:
+                break
+            try:
+                async with asyncio.timeout(LONGEST_JOIN):
+                    response = await self._reinvited(leg)
+            except TimeoutError:
+                status = 408
+                break
+            if leg.ending is not None:
+                return None
             if response is not None and response.status < 300:
                 leg.acknowledge(response.sdp)
-                return True
-            if response is not None and response.status != 491:
+                self.joined = True
+                return None
+            status = 491 if response is None else response.status
+            if status != 491:
                 break
-            # §14.1: an INVITE of theirs crosses ours, and they own the Call-ID: again within two seconds
-            await asyncio.sleep(self._services.draw() * 2.0)
-        self._journal.tell("dial.not_joined", status=response.status if response else None)
-        return False
+            await asyncio.sleep(self._until_again())
+        self._journal.tell("dial.not_joined", status=status)
+        return NotJoined(status)
+
+    async def _reinvited(self, leg: Leg) -> Response | None:
+        """What the anchor says to the SDP of `leg`. None: it could not be asked now, or `leg` has left."""
+        replied: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
+
+        def settle(response: Response | None) -> None:
+            if not replied.done():
+                replied.set_result(response)
+
+        self._watch(leg, settle)
+        self.anchor.offer(leg.remote_sdp, settle)
+        return await replied
+
+    def _until_again(self) -> float:
+        """Seconds after a glare: two to four where the Call-ID is ours, up to two where it is not (§14.1)."""
+        draw = self._services.draw()
+        return 2.1 + 1.9 * draw if self.anchor.is_ours else 2.0 * draw
 
     # --- transfer ------------------------------------------------------------------------------------------
 
@@ -163,7 +234,7 @@ class Conversation:
     def _hand_over(self) -> None:
         """The anchor may leave from now on: the call lives as long as the leg that stays."""
         self.anchor, self.other = self.other, self.anchor
-        self.other.on_ended = lambda _: self._news.set()
+        self._watch(self.other)
         self._on_anchor(self.anchor)
 
     async def _transfer(self, asked: Referral, reports: Reports, ring_timeout: float) -> None:
@@ -197,7 +268,7 @@ class Conversation:
             return failure(hunt.outcomes)
         joined = False
         try:
-            joined = await self._bring_over(leg)
+            joined = await self._bring_over(leg) is None and leg.ending is None
         finally:
             if not joined:
                 leg.hang_up()

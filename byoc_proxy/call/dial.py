@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.bridge import Bridge, refuse_method
-from byoc_proxy.call.conversation import Conversation
+from byoc_proxy.call.conversation import Conversation, NotJoined
 from byoc_proxy.call.dialling import CannotDial, Dialling
-from byoc_proxy.call.hunt import Hunt
-from byoc_proxy.call.status import Cause, Status, dial_status
-from byoc_proxy.trunk.verdicts import CallerLeft, FinalResponse, RingTimeout, failure
+from byoc_proxy.call.hunt import RING_BUFFER, Hunt, routing_error
+from byoc_proxy.call.status import Cause, Status, cause_of_all, dial_status
+from byoc_proxy.sip.outputs import Ended
+from byoc_proxy.sip.sdp import holds
+from byoc_proxy.trunk.verdicts import CallerLeft, FinalResponse, failure
 from byoc_proxy.twiml.interpreter import DialOutcome
 from byoc_proxy.twiml.verbs import Number, Sip
 from byoc_proxy.webhook.parameters import CallFacts
@@ -21,11 +24,9 @@ if TYPE_CHECKING:
     from byoc_proxy.call.call import Call
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.trunk.verdicts import Outcome
     from byoc_proxy.twiml.verbs import Dial
 
-RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
-ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
+NOBODY: Final = FinalResponse(480, "Temporarily Unavailable")
 
 
 class DialRun:
@@ -67,9 +68,9 @@ class DialRun:
             async with asyncio.timeout(self._dial.timeout + RING_BUFFER):
                 winner = await self._first_answer()
         except TimeoutError:
-            return self._unanswered(RingTimeout())
+            return self._rang_out()
         if winner is None:
-            return self._unanswered(None)
+            return self._failed()
         self._journal.tell("dial.answered", seconds=round(self._services.endpoint.now - started, 3))
         return await self._converse(winner)
 
@@ -79,8 +80,7 @@ class DialRun:
         dial, call = self._dial, self._call
         sole = len(dial.nouns) == 1 or dial.sequential
         answers_early = sole and not call.leg.answered and call.leg.answers_early
-        offer = call.leg.remote_sdp if call.leg.answered else call.origin.offer
-        dialling = self._dialling(offer, answers_early)
+        dialling = self._dialling(self._offer(), answers_early)
         for noun in dial.nouns:
             try:
                 self.hunts.append(
@@ -90,10 +90,23 @@ class DialRun:
                 self._journal.event(error.code, error.text)
                 self.error = f"{error.code} {error.text}"
 
+    def _offer(self) -> bytes:
+        """What the called side is offered; nothing asks it for an offer of its own (RFC 3725 §4.4, flow IV).
+
+        A caller who has been answered before offered us all that it can, and what it said last is good enough for
+        who is called next: an INVITE without an offer is what carriers like least. But there is nothing in the
+        description of a leg on hold, and a leg that we called has only ever answered, with what the other side of
+        that time could do.
+        """
+        leg = self._call.leg
+        if not leg.answered:
+            return self._call.origin.offer
+        return b"" if leg.is_ours or holds(leg.remote_sdp) else leg.remote_sdp
+
     def _dialling(self, body: bytes, answers_early: bool = False) -> Dialling:
         directory = self._services.directories.current  # the newest: a disabled target is not tried any more
         call = self._call
-        return Dialling(directory, call.trunk, call.origin, body, self._services.draw, answers_early)
+        return Dialling(directory, call.trunk, call.origin, self._services.draw, body, answers_early)
 
     def _hunt(self, dialling: Dialling, noun: Number | Sip, on_progress: Callable[[Leg, Response], None]) -> Hunt:
         """One noun to be hunted for. Raises `CannotDial`."""
@@ -160,31 +173,29 @@ class DialRun:
         elif response.status != 183:
             call.ring(call.leg.lets(response.headers) if sole else ())
 
-    def _unanswered(self, outcome: Outcome | None) -> DialOutcome:
-        hunts = self.hunts
-        if outcome is None and hunts and all(hunt.cancelled for hunt in hunts):
-            outcome = CallerLeft()
-        if outcome is None:
-            tried = [each for hunt in hunts for each in hunt.outcomes if not isinstance(each, CallerLeft)]
-            outcome = self.refusal = failure(tried)
-            if hunts:
-                self.error = self._routing_error(outcome)
-        else:
-            self.refusal, self.error = FinalResponse(480, "Temporarily Unavailable"), ""
-            for hunt in hunts:
-                hunt.free(Cause.UNANSWERED)
-        status = dial_status(outcome)
-        self._journal.tell("dial.failed", status=status, sip_status=self.refusal.status)
-        sid = hunts[0].quarry.call_sid if hunts else None
-        code = outcome.status if isinstance(outcome, FinalResponse) else 487
-        return DialOutcome(status, sid, sip_response_code=code, is_sip=isinstance(self._dial.nouns[0], Sip))
+    def _rang_out(self) -> DialOutcome:
+        for hunt in self.hunts:
+            hunt.free(Cause.UNANSWERED)
+        return self._unanswered(Cause.UNANSWERED)
 
-    def _routing_error(self, final: FinalResponse) -> str:
-        """A called party who says no is no routing failure; running out of addresses is."""
-        if all(hunt.stopped for hunt in self.hunts):
-            return ""
-        self._journal.event(ROUTING_FAILED, f"BYOC Trunk routing failure: {final.status} {final.reason}".rstrip())
-        return f"{ROUTING_FAILED} BYOC Trunk routing failure"
+    def _failed(self) -> DialOutcome:
+        """Every hunt has come to its end."""
+        hunts = self.hunts
+        if hunts and all(hunt.cancelled for hunt in hunts):
+            return self._unanswered(Cause.CANCELLED)
+        outcomes = [each for hunt in hunts for each in hunt.outcomes if not isinstance(each, CallerLeft)]
+        final = failure(outcomes)
+        error = routing_error(self._journal, hunts, final) if hunts else self.error
+        return self._unanswered(cause_of_all(outcomes), final, error)
+
+    def _unanswered(self, cause: Cause, final: FinalResponse = NOBODY, error: str = "") -> DialOutcome:
+        """`final` is what a caller hears who still waits; without one the call was left while it rang."""
+        self.refusal, self.error = final, error
+        status = dial_status(cause)
+        self._journal.tell("dial.failed", status=status, sip_status=final.status)
+        sid = self.hunts[0].quarry.call_sid if self.hunts else None
+        code = 487 if final is NOBODY else final.status
+        return DialOutcome(status, sid, sip_response_code=code, is_sip=isinstance(self._dial.nouns[0], Sip))
 
     # --- talking -------------------------------------------------------------------------------------------
 
@@ -203,20 +214,23 @@ class DialRun:
             lambda leg: _free(self.hunts, leg),
         )
         ended = await talk.run(self._dial.time_limit, self._dial.timeout + RING_BUFFER)
-        if ended is None:
-            self._journal.tell("dial.time_limit", seconds=self._dial.time_limit)
-            talk.other.hang_up()
-        else:
-            self._journal.callee_ended(ended)
-        return DialOutcome(
+        outcome = DialOutcome(
             Status.COMPLETED,
             winner.quarry.call_sid,
             int(self._services.endpoint.now - started),
-            bridged=True,
+            bridged=talk.joined,
             sip_response_code=200,
             sip_call_id=callee.call_id,
             is_sip=winner.quarry.trunk_sid is None,  # a <Number> leaves on a trunk
         )
+        if ended is None:
+            self._journal.tell("dial.time_limit", seconds=self._dial.time_limit)
+            talk.other.hang_up()
+        elif isinstance(ended, NotJoined):
+            return replace(outcome, status=Status.FAILED, sip_response_code=ended.status)
+        elif isinstance(ended, Ended):
+            self._journal.callee_ended(ended)
+        return outcome
 
     def _redial(self, number: str, asker: Leg, offer: bytes, tell: Callable[[Response], None]) -> Hunt:
         """The hunt of a transfer, on the trunk of the leg that asks for it. Raises `CannotDial`."""

@@ -48,8 +48,9 @@ class CannotDial(Exception):
 class Dialling:
     """Turns the nouns of one `<Dial>` into quarries, against the newest snapshot.
 
-    `body` is the caller's newest SDP; `trunk` is the one that the call came in on; `answers_early` when a caller
-    without SDP can answer a callee's before the call is answered.
+    `body` is what the called side is offered, empty for nothing; `trunk` is the one that the call is on, and has no
+    SID when it is on none; `answers_early` when a caller without SDP can answer a callee's before the call is
+    answered. `held`: see `CallIntent`.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class Dialling:
         directory: Directory,
         trunk: ByocTrunk,
         origin: Origin,
-        body: bytes,
         draw: Callable[[], float],
+        body: bytes = b"",
         answers_early: bool = False,
+        held: int | None = None,
     ) -> None:
         self._directory = directory
         self._trunk = trunk
@@ -67,7 +69,8 @@ class Dialling:
         self._body = body
         self._draw = draw
         # an offer in a reliable 18x wants its answer in the PRACK: only some callers can be asked for one there
-        self._prack = bool(body) or answers_early
+        self._prack = bool(body) or held is not None or answers_early
+        self._held = held
 
     def quarry(self, noun: Number | Sip, call_sid: str, caller_id: str | None = None) -> Quarry:
         """What is to be hunted for a noun; `caller_id` takes the caller's place. Raises `CannotDial`."""
@@ -102,6 +105,8 @@ class Dialling:
         account = AccountSid(self._trunk.account_sid)
         sid = noun.byoc or self._trunk.sid
         trunk = self._directory.trunk_of(account, sid)
+        if trunk is None and not sid:
+            raise CannotDial(INVALID_TRUNK, "the call is on no BYOC trunk: <Number> needs byoc")
         if trunk is None:
             raise CannotDial(INVALID_TRUNK, f"account {account} has no BYOC trunk {sid}")
         return trunk
@@ -164,6 +169,7 @@ class Dialling:
             max(self._origin.max_forwards - 1, 0),
             to_host,
             trunk.terms(self._prack),
+            self._held,
         )
 
 

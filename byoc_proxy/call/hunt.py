@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.call.attempt import Attempt
 from byoc_proxy.call.evidence import in_words, spelt
 from byoc_proxy.call.lines import Full
-from byoc_proxy.call.status import Cause, Status, cause_of
+from byoc_proxy.call.status import Cause, Status, cause_of_all
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.storage.record import AttemptRecord
 from byoc_proxy.trunk.origination import Destination, redirected_to
@@ -31,6 +31,8 @@ from byoc_proxy.trunk.verdicts import (
     judge,
 )
 
+RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
+ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
 FALLBACK_ROUTING: Final = 32401  # BYOC trunk routing failure, failover to another way
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ class Hunt:
             self.free()
         else:
             final = failure(self.outcomes)
-            self.free(cause_of(final), final.status)
+            self.free(cause_of_all(self.outcomes), final.status)
         return self.leg
 
     @property
@@ -283,13 +285,13 @@ class Hunt:
 
     def _progressed(self, leg: Leg, response: Response) -> None:
         if leg.rang and self.progress is not None:
-            self.progress.move(Cause.RANG)
+            self.progress.move(Cause.RANG)  # of an API call, this is the call's own leg
         self._on_progress(leg, response)
 
     def _begin(self, destination: Destination, hop: Hop | None) -> AttemptRecord:
         quarry = self.quarry
-        if hop is not None and self.progress is not None:
-            self.progress.move(Cause.CALLED)
+        if hop is not None and self.progress is not None and self.progress.move(Cause.CALLED):
+            self._journal.stage("initiated")
         record = AttemptRecord(
             quarry.call_sid,
             str(destination.uri.with_user(destination.uri.user).without_headers()),  # no password, no headers
@@ -334,6 +336,16 @@ class Hunt:
             then=step.then.name.lower(),
         )
         return step
+
+
+def routing_error(journal: Journal, hunts: Sequence[Hunt], final: FinalResponse) -> str:
+    """What a caller is told of hunts that all failed, and `final` is what came of them: a called party who says no
+    is no routing failure; running out of addresses is, and the account hears of it.
+    """
+    if all(hunt.stopped for hunt in hunts):
+        return ""
+    journal.event(ROUTING_FAILED, f"BYOC Trunk routing failure: {final.status} {final.reason}".rstrip())
+    return f"{ROUTING_FAILED} BYOC Trunk routing failure"
 
 
 def close_attempt(record: AttemptRecord, outcome: Outcome | None, now: float) -> None:

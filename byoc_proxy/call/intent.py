@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from byoc_proxy.sip.sdp import held_offer
 from byoc_proxy.sip.terms import Terms
 from byoc_proxy.sip.uac import OutgoingInvite
 from byoc_proxy.sip.uri import escape_user
@@ -45,7 +46,7 @@ class CallIntent:
 
     `from_` is the value of From; `caller` and `number` are who calls whom in the carrier's form, of which `number`
     goes into a target's user part when it has none. `to_host` replaces the target's host in To. `terms` are those
-    of its trunk.
+    of its trunk. `held` is the session of an offer in which nothing flows, which then is sent in place of `body`.
     """
 
     from_: str
@@ -56,21 +57,25 @@ class CallIntent:
     max_forwards: int
     to_host: str | None = None
     terms: Terms = Terms()
+    held: int | None = None
 
-    def invite(self, target: SipUri, extra: tuple[tuple[str, str], ...] = ()) -> OutgoingInvite:
-        """The INVITE towards `target`."""
+    def invite(
+        self, target: SipUri, extra: tuple[tuple[str, str], ...] = (), here: str = "0.0.0.0"
+    ) -> OutgoingInvite:
+        """The INVITE towards `target`; `here` is our own address on the way, as far as it is known."""
+        body = held_offer(here, self.held) if self.held is not None else self.body
         uri = target if target.user else target.with_user(escape_user(self.number) or None)
         request_uri = uri.without_headers()
         to_user = f"{uri.user}@" if uri.user else ""
         headers = [*self.headers, *_uri_headers(target), *extra]
-        if self.body:
+        if body:
             headers.append(("Content-Type", "application/sdp"))
         return OutgoingInvite(
             str(request_uri),
             self.from_,
             f"<sip:{to_user}{self.to_host or uri.host_port}>",
             tuple(headers),
-            self.body,
+            body,
             self.max_forwards,
             self.terms,
         )

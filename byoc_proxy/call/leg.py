@@ -124,13 +124,18 @@ class Leg:
     @property
     def local_host(self) -> str:
         """Our address on it, as far ends are told, without brackets."""
-        return self.session.flow.sent_by.rpartition(":")[0].strip("[]")
+        return host_of(self.session.flow)
 
     @property
     def answered(self) -> bool:
         """The INVITE has been answered, by us or by the far end."""
         session = self.session
         return session.answered if isinstance(session, UasSession) else self.answer is not None
+
+    @property
+    def is_ours(self) -> bool:
+        """We called: the Call-ID is ours."""
+        return not isinstance(self.session, UasSession)
 
     @property
     def answers_early(self) -> bool:
@@ -199,12 +204,6 @@ class Leg:
     def offer(self, body: bytes, done: Done, headers: Fields = ()) -> None:
         """Send a re-INVITE; `done` hears its final response, None when there is none or it could not be sent."""
         self._await_reply(self.session.offer(body, self._endpoint.now, headers), done)
-
-    async def reinvite(self, body: bytes) -> Response | None:
-        """Send a re-INVITE and wait for what comes of it, as `done` of `offer` would hear it."""
-        replied: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
-        self.offer(body, lambda response: None if replied.done() else replied.set_result(response))
-        return await replied
 
     def transact(self, method: str, body: bytes, done: Done, headers: Fields = ()) -> None:
         """Send another in-dialog request; `done` as above."""
@@ -328,6 +327,11 @@ class Leg:
         done = self._replies.pop(ticket, None)
         if done is not None:
             done(response)
+
+
+def host_of(flow: Flow) -> str:
+    """Our address on a flow, as far ends are told, without brackets."""
+    return flow.sent_by.rpartition(":")[0].strip("[]")
 
 
 def _is_plain(offer: bytes) -> bool:

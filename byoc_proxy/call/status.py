@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.sip.machine import to
-from byoc_proxy.trunk.verdicts import CallerLeft, FinalResponse, RingTimeout
+from byoc_proxy.trunk.verdicts import CallerLeft, FinalResponse, RingTimeout, best_failure
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from byoc_proxy.sip.machine import Rule
     from byoc_proxy.trunk.verdicts import Outcome
 
@@ -113,7 +115,14 @@ def cause_of(outcome: Outcome) -> Cause:
     return Cause.CANCELLED if isinstance(outcome, CallerLeft) else Cause.FAILED
 
 
-def dial_status(outcome: Outcome) -> Status:
-    """`DialCallStatus` for the outcome that ended what a `<Dial>` called."""
-    status = after(Status.RINGING, cause_of(outcome))
-    return Status.COMPLETED if status is Status.IN_PROGRESS else status
+def cause_of_all(outcomes: Sequence[Outcome]) -> Cause:
+    """What attempts that all failed do to the call: what the best of the answers says. Silence is nobody who was
+    rung and did not answer: without any answer the call has failed.
+    """
+    best = best_failure(outcome for outcome in outcomes if isinstance(outcome, FinalResponse))
+    return Cause.FAILED if best is None else cause_of(best)
+
+
+def dial_status(cause: Cause) -> Status:
+    """`DialCallStatus` for what ended a `<Dial>` that nobody answered."""
+    return after(Status.RINGING, cause)

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.call.inbound import open_inbound
 from byoc_proxy.call.lines import WAIT_FOR_A_LINE, Line
+from byoc_proxy.call.outbound import open_outbound
+from byoc_proxy.call.status import Status
 from byoc_proxy.trunk.edge_share import EdgeShares
 
 if TYPE_CHECKING:
     from byoc_proxy.call.call import Call
     from byoc_proxy.call.lines import Full, Lines
+    from byoc_proxy.call.new_call import NewCall
+    from byoc_proxy.call.outbound import OutboundCall
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.message import Request
     from byoc_proxy.sip.outputs import Invited
     from byoc_proxy.trunk.admission import Admit
+
+
+class NotTaken(Exception):
+    """No new call is taken; the message is the reason, as a reason phrase has it."""
 
 
 @dataclass(slots=True)
@@ -77,9 +85,24 @@ class Switchboard:
             for attempt in record.attempts
         )
 
+    def place(self, new: NewCall) -> OutboundCall:
+        """Take a call that the API asks for: it is queued until `start`. Raises `NotTaken`."""
+        if self.draining:
+            raise NotTaken("Draining")
+        call = open_outbound(self._services, new)
+        self._begin(call)
+        return call
+
+    def start(self, call: OutboundCall) -> None:
+        """It is the turn of a call that was placed; nothing happens to one that is over."""
+        call.depart()
+
     async def drain(self, grace: float) -> None:
-        """Take no more calls, give the live ones `grace` seconds, then hang up the rest."""
+        """Take no more calls, give up those in the queue, give live ones `grace` seconds, then hang up the rest."""
         self.draining = True
+        for call in list(self.calls.values()):
+            if call.progress.status is Status.QUEUED:
+                call.give_up("the node was stopped before it was this call's turn")
         try:
             async with asyncio.timeout(grace):
                 await self._idle.wait()

@@ -12,6 +12,7 @@ from byoc_proxy.sip.digest_client import Proof, without_proof
 from byoc_proxy.sip.exchange import State as Offers
 from byoc_proxy.sip.message import TARGET_REFRESH
 from byoc_proxy.sip.refresh import asked_again, obtained, raised
+from byoc_proxy.sip.sdp import SdpError, refusing_answer
 from byoc_proxy.sip.states import Input, State
 from byoc_proxy.sip.upkeep import REFRESH, Upkeep
 
@@ -203,10 +204,26 @@ class Asking(Upkeep):
     def keep_for_ack(self, response: Response, now: float) -> None:
         self._unacked = response
 
-    def send_late_ack(self, body: Any, now: float) -> None:
+    def send_late_ack(self, body: bytes, now: float) -> None:
         if self._unacked is not None:
-            self._acknowledge(self._unacked, body if isinstance(body, bytes) else b"")
+            self._acknowledge(self._unacked, body)
             self._unacked = None
+
+    def send_leaving_ack(self, _: object, now: float) -> None:
+        """Their 2xx with the offer is answered all the same (§13.2.2.4): we take nothing of it."""
+        if self._unacked is not None:
+            self.send_late_ack(self._nothing(), now)
+
+    def send_late_leaving_ack(self, response: Response, now: float) -> None:
+        """The same to a 2xx that comes when we have left."""
+        self._acknowledge(response, self._nothing())
+
+    def _nothing(self) -> bytes:
+        address = self._established.flow.sent_by.rpartition(":")[0].strip("[]")
+        try:
+            return refusing_answer(self.exchange.offer, address)
+        except SdpError:
+            return b""  # who cannot write an offer gets no answer
 
     def reoffer_done(self, response: Response, now: float) -> None:
         ticket, self._offer_ticket = self._offer_ticket, 0

@@ -46,13 +46,13 @@ _REFUSALS: Final = {State.NOTHING: 500, State.OURS: 491, State.THEIRS: 500}
 class Exchange:
     """The offers and answers of one dialog. `ours` and `theirs` are the descriptions last agreed on, or empty."""
 
-    __slots__ = ("_offer", "ours", "state", "theirs")
+    __slots__ = ("offer", "ours", "state", "theirs")
 
     def __init__(self) -> None:
         self.state = State.NOTHING
         self.ours = b""
         self.theirs = b""
-        self._offer = b""  # what waits for its answer
+        self.offer = b""  # what waits for its answer, whosever it is
 
     @property
     def refusal(self) -> int | None:
@@ -86,15 +86,15 @@ class Exchange:
     def refused(self) -> None:
         """The offer that is out was refused, by whoever got it."""
         self._feed(Input.REFUSED)
-        self._offer = b""
+        self.offer = b""
 
     def acknowledged(self, body: bytes) -> None:
         """The ACK of a 2xx passed, in either direction; a description in it can only be an answer."""
         before = self._feed(Input.ACKNOWLEDGED)
         if before is State.OURS:
-            self.ours, self.theirs = self._offer, body or self.theirs
+            self.ours, self.theirs = self.offer, body or self.theirs
         elif before is State.THEIRS:
-            self.ours, self.theirs = body or self.ours, self._offer
+            self.ours, self.theirs = body or self.ours, self.offer
 
     def _feed(self, kind: Input) -> State:
         before = self.state
@@ -105,8 +105,8 @@ class Exchange:
         if self.state is before:
             return
         if before is not answers:
-            self._offer = body
+            self.offer = body
         elif answers is State.THEIRS:
-            self.ours, self.theirs = body, self._offer
+            self.ours, self.theirs = body, self.offer
         else:
-            self.ours, self.theirs = self._offer, body
+            self.ours, self.theirs = self.offer, body

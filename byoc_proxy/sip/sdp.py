@@ -89,6 +89,14 @@ def is_hold(description: SessionDescription) -> bool:
     )
 
 
+def holds(body: bytes) -> bool:
+    """`is_hold` of a body as it came; what cannot be read is not one."""
+    try:
+        return is_hold(describe(body))
+    except SdpError:
+        return False
+
+
 def without_direction(body: bytes) -> bytes:
     """The same description with every stream open both ways, which is what no direction means (RFC 8866 §6.7)."""
     lines = body.split(b"\r\n")
@@ -124,6 +132,16 @@ def held_answer(offer: bytes, address: str, session_id: int, srtp_key: bytes = b
     lines = _session_lines(address, session_id, [line for line in session if line[:2] == "t="] or ["t=0 0"])
     for section in sections:
         lines += _held_stream(_media(section, address_of_session, "sendrecv"), section, srtp_key)
+    return _body(lines)
+
+
+def refusing_answer(offer: bytes, address: str) -> bytes:
+    """The answer that takes no stream of `offer` (RFC 3264 §6), for somebody who is about to be left."""
+    session, sections = _sections(offer)
+    lines = _session_lines(address, 0, [line for line in session if line[:2] == "t="] or ["t=0 0"])
+    for section in sections:
+        media = _media(section, address, "inactive")
+        lines.append(f"m={media.kind} 0 {media.protocol} {' '.join(media.formats)}")
     return _body(lines)
 
 

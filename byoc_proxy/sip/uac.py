@@ -313,7 +313,7 @@ class UacSession(Session):
 
 
 _S, _In, _X = State, Input, UacSession
-_TOO_LATE: Final = (_X.make_dialog, _X.send_ack, _X.late_answer, _X.left, _X.send_bye)
+_TOO_LATE: Final = (_X.late_answer, _X.left, _X.send_bye)
 
 UacSession.table = Table(
     rows={
@@ -357,25 +357,25 @@ UacSession.table = Table(
         (_S.ABANDONED, _In.PROGRESS): to(_S.CANCELLING, _X.send_cancel, _X.late_progress),
         (_S.ABANDONED, _In.PROGRESS_RELIABLE): to(_S.CANCELLING, _X.send_cancel, _X.late_progress),
         (_S.ABANDONED, _In.PROGRESS_OFFER): to(_S.CANCELLING, _X.send_cancel, _X.late_progress),
-        (_S.ABANDONED, _In.SUCCESS): to(_S.CLOSING, *_TOO_LATE),
-        (_S.ABANDONED, _In.SUCCESS_OFFER): to(_S.CLOSING, *_TOO_LATE),
+        (_S.ABANDONED, _In.SUCCESS): to(_S.CLOSING, _X.make_dialog, _X.send_ack, *_TOO_LATE),
+        (_S.ABANDONED, _In.SUCCESS_OFFER): to(_S.CLOSING, _X.make_dialog, _X.send_late_leaving_ack, *_TOO_LATE),
         (_S.ABANDONED, _In.FAILURE): to(_S.OVER, _X.left, _X.forget),
         (_S.ABANDONED, _In.LOST): to(_S.OVER, _X.left, _X.forget),
-        (_S.CANCELLING, _In.SUCCESS): to(_S.CLOSING, *_TOO_LATE),
-        (_S.CANCELLING, _In.SUCCESS_OFFER): to(_S.CLOSING, *_TOO_LATE),
+        (_S.CANCELLING, _In.SUCCESS): to(_S.CLOSING, _X.make_dialog, _X.send_ack, *_TOO_LATE),
+        (_S.CANCELLING, _In.SUCCESS_OFFER): to(_S.CLOSING, _X.make_dialog, _X.send_late_leaving_ack, *_TOO_LATE),
         (_S.CANCELLING, _In.FAILURE): to(_S.OVER, _X.left, _X.forget),
         (_S.CANCELLING, _In.LOST): to(_S.OVER, _X.left, _X.forget),
         # §9.1: no final response 64*T1 after the CANCEL: the transaction is considered cancelled
         (_S.CANCELLING, Timer.GIVE_UP): to(_S.OVER, _X.abandon, _X.left, _X.forget),
         # our INVITE carried no offer, the 2xx does (§13.2.2.4)
         (_S.UNACKED, _In.ACKNOWLEDGE): to(_S.CONFIRMED, _X.send_late_ack),
-        (_S.UNACKED, _In.BYE): to(_S.OVER, _X.send_late_ack, _X.ok, _X.ended_by_remote, _X.forget),
-        (_S.UNACKED, _In.HANG_UP): to(_S.CLOSING, _X.send_late_ack, _X.ended_by_us, _X.send_bye),
+        (_S.UNACKED, _In.BYE): to(_S.OVER, _X.send_leaving_ack, _X.ok, _X.ended_by_remote, _X.forget),
+        (_S.UNACKED, _In.HANG_UP): to(_S.CLOSING, _X.send_leaving_ack, _X.ended_by_us, _X.send_bye),
         (_S.UNACKED, _In.REINVITE): to(_S.UNACKED, _X.reply_pending),
         (_S.UNACKED, _In.OFFER): to(_S.UNACKED, _X.refuse_own_offer),
         (_S.UNACKED, _In.REQUEST): to(_S.UNACKED, _X.pass_request),
-        (_S.UNACKED, _In.DIALOG_LOST): to(_S.CLOSING, _X.send_late_ack, _X.ended_lost, _X.send_bye),
-        (_S.UNACKED, _In.EXPIRED): to(_S.CLOSING, _X.send_late_ack, _X.ended_expired, _X.send_bye),
+        (_S.UNACKED, _In.DIALOG_LOST): to(_S.CLOSING, _X.send_leaving_ack, _X.ended_lost, _X.send_bye),
+        (_S.UNACKED, _In.EXPIRED): to(_S.CLOSING, _X.send_leaving_ack, _X.ended_expired, _X.send_bye),
     },
     timers={**ESTABLISHED_TIMERS, _S.CANCELLING: (Timer.GIVE_UP,)},
     initial=_S.CALLING,

@@ -37,7 +37,7 @@ def call_rows(
     caller = {
         "sid": record.call_sid,
         "account_sid": record.account_sid,
-        "parent_call_sid": None,
+        "parent_call_sid": record.parent_call_sid,
         "trunk_sid": record.trunk_sid,
         "domain_sid": record.domain_sid,
         "from": plain(record.caller),

@@ -91,17 +91,18 @@ class EventRecord:
 
 @dataclass(slots=True)
 class CallRecord:
-    """One inbound call, from its INVITE to the end of its last leg.
+    """One call, from its INVITE, or from what the API asked for, to the end of its last leg.
 
     `caller` and `called` are as the application saw them, the raw ones as the carrier sent them; `caller_name` is
-    what the carrier's look-up says, where the trunk asks for it.
+    what the carrier's look-up says, where the trunk asks for it. A call that did not come in has no domain and no
+    source, and no trunk when it leaves on none; `parent_call_sid` is of one that was a leg of another call before.
     """
 
     call_sid: str
     account_sid: str
-    trunk_sid: str
+    trunk_sid: str | None
     trunk: str
-    domain_sid: str
+    domain_sid: str | None
     domain: str
     region: str
     direction: str
@@ -126,6 +127,7 @@ class CallRecord:
     ended_by: str = ""
     duration: float = 0.0
     revision: int = 1
+    parent_call_sid: str | None = None
 
     def moved(self, status: str, at: float, sip_status: int | None, duration: float | None) -> None:
         """Its own leg has another status; `duration` in seconds is None while it lives."""

@@ -14,8 +14,9 @@ _WHO: Final = ("direction", "from", "to", "source", "call_id")
 def reread(line: dict[str, Any]) -> CallRecord | None:
     """The record of a call that is over; None for a line that is no such record, whoever wrote it."""
     try:
-        told: list[Any] = [str(line[name]) for name in (*_WHERE, *_WHO)]
+        told: list[Any] = [_text(line[name]) for name in (*_WHERE, *_WHO)]
         record = CallRecord(*told)
+        record.parent_call_sid = line.get("parent_call_sid")
         record.caller_name = line.get("caller_name")
         record.stages = {str(stage): _moment(text) for stage, text in line["stages"].items()}
         record.status, record.cause = str(line["status"]), str(line["cause"])
@@ -24,6 +25,10 @@ def reread(line: dict[str, Any]) -> CallRecord | None:
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     return record if "ended" in record.stages else None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _leg(leg: dict[str, Any]) -> LegRecord:

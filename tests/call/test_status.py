@@ -10,6 +10,7 @@ from byoc_proxy.call.status import (
     Status,
     after,
     cause_of,
+    cause_of_all,
     cause_of_code,
     dial_status,
     event_of,
@@ -112,7 +113,6 @@ def test_the_status_of_a_leg_that_got_this_final_response(code: int, status: Sta
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [
-        (FinalResponse(200), "completed"),
         (FinalResponse(486), "busy"),
         (FinalResponse(404), "failed"),
         (RingTimeout(), "no-answer"),
@@ -123,7 +123,7 @@ def test_the_status_of_a_leg_that_got_this_final_response(code: int, status: Sta
     ],
 )
 def test_the_dial_status_that_the_application_is_told(outcome: Outcome, status: str) -> None:
-    assert dial_status(outcome) == status
+    assert dial_status(cause_of(outcome)) == status
 
 
 @pytest.mark.parametrize(
@@ -142,3 +142,17 @@ def test_the_dial_status_that_the_application_is_told(outcome: Outcome, status: 
 )
 def test_what_a_callback_and_the_resource_call_a_status(status: Status, event: str | None, resource: str) -> None:
     assert (event_of(status), shown(status)) == (event, resource)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        ([Silence(), Silence()], "failed"),
+        ([Silence(), FinalResponse(486)], "busy"),
+        ([FinalResponse(503), FinalResponse(408)], "failed"),
+        ([Unreachable("refused"), FinalResponse(408)], "no-answer"),
+        ([], "failed"),
+    ],
+)
+def test_attempts_that_all_failed_count_as_the_best_answer_among_them(outcomes: list[Outcome], status: str) -> None:
+    assert dial_status(cause_of_all(outcomes)) == status

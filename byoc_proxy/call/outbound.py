@@ -1,0 +1,146 @@
+"""Door 2: a call that the API asks for waits for its turn, rings somebody, and runs its script once it is answered.
+
+It is offered a description in which nothing flows: there is nobody yet to talk to (RFC 3725 §4.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from byoc_proxy.call.call import Call
+from byoc_proxy.call.dialling import CannotDial, Dialling
+from byoc_proxy.call.hunt import RING_BUFFER, Hunt, routing_error
+from byoc_proxy.call.intent import Origin
+from byoc_proxy.call.journal import Journal
+from byoc_proxy.call.progress import Progress
+from byoc_proxy.call.status import Cause, Status
+from byoc_proxy.storage.record import CallRecord
+from byoc_proxy.trunk.identity import Identity, Party
+from byoc_proxy.trunk.model import AccountSid, ByocTrunk, ByocTrunkSid
+from byoc_proxy.trunk.verdicts import failure
+from byoc_proxy.twiml.sip_noun import sip_noun
+from byoc_proxy.twiml.verbs import Number, TwimlError
+from byoc_proxy.webhook.parameters import CallFacts
+
+if TYPE_CHECKING:
+    from byoc_proxy.call.leg import Leg
+    from byoc_proxy.call.new_call import NewCall
+    from byoc_proxy.call.services import Services
+    from byoc_proxy.twiml.verbs import Sip
+
+_NOBODY: Final = Identity(Party(""))
+_FORWARDS: Final = 71  # one more than the INVITE says (RFC 3261 §8.1.1.6): nobody has forwarded it yet
+
+
+class OutboundCall(Call):
+    """The call of a `NewCall`, which waits for `depart`."""
+
+    def __init__(self, services: Services, new: NewCall, trunk: ByocTrunk, journal: Journal) -> None:
+        origin = Origin(Identity.of_application(new.from_, _NOBODY), (), b"", _FORWARDS)
+        super().__init__(services, journal, origin, trunk, new.entry)
+        self._new = new
+        self._departure = asyncio.Event()
+        self._hunt: Hunt | None = None
+
+    def depart(self) -> None:
+        """It is this call's turn."""
+        self._departure.set()
+
+    async def open(self) -> bool:
+        await self._departure.wait()
+        hunt = self._hunt = self._hunted()
+        if hunt is None:
+            return False
+        try:
+            async with asyncio.timeout(self._new.timeout + RING_BUFFER):
+                leg = await hunt.run()
+        except TimeoutError:
+            hunt.free(Cause.UNANSWERED)
+            return False
+        if leg is None:
+            routing_error(self.journal, [hunt], failure(hunt.outcomes))
+            return False
+        self.journal.record.call_id = leg.call_id
+        self.journal.answered()
+        self.limit(self._new.time_limit)
+        self.stands_on(leg, "callee")
+        return leg.ending is None
+
+    def close(self) -> None:
+        if self._hunt is not None:
+            self._hunt.free()
+        super().close()
+
+    def _hunted(self) -> Hunt | None:
+        """The hunt for whom it calls, by the newest snapshot; None when there is no way, which is told."""
+        new, services, journal = self._new, self.services, self.journal
+        number = int(services.token()[:8], 16)
+        dialling = Dialling(services.directories.current, self.trunk, self.origin, services.draw, held=number)
+        try:
+            quarry = dialling.quarry(_noun(new), self.sid, new.caller_id)
+        except (CannotDial, TwimlError) as error:
+            journal.event(error.code, error.text)
+            journal.refused(404)
+            return None
+        if new.credentials is not None:
+            quarry = replace(quarry, credentials=new.credentials)
+        journal.tell("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
+        return Hunt(services, quarry, journal, lambda: journal.progress, lambda leg, _: _rings(journal, leg))
+
+
+def open_outbound(services: Services, new: NewCall) -> OutboundCall:
+    """The call that is asked for: queued, and not running yet."""
+    trunk = _trunk(services, new)
+    facts = CallFacts(
+        f"CA{services.token()}",
+        new.account_sid,
+        new.from_,
+        new.to,
+        direction="outbound-api",
+        trunk_sid=trunk.sid or None,
+    )
+    record = CallRecord(
+        call_sid=facts.call_sid,
+        account_sid=facts.account_sid,
+        trunk_sid=facts.trunk_sid,
+        trunk=trunk.friendly_name,
+        domain_sid=None,
+        domain="",
+        region=services.directories.current.installation.region,
+        direction=facts.direction,
+        caller=facts.caller,
+        called=facts.called,
+        source="",
+        call_id="",
+    )
+    progress = Progress(services, facts, Status.QUEUED, record, record, new.callback)
+    journal = Journal(services, record, progress)
+    journal.begin("queued")
+    journal.tell("call.placed", trunk_sid=facts.trunk_sid, caller=facts.caller, called=facts.called)
+    return OutboundCall(services, new, trunk, journal)
+
+
+def _trunk(services: Services, new: NewCall) -> ByocTrunk:
+    """The trunk that it leaves on; one without a name and with no settings for a call that leaves on none."""
+    account = AccountSid(new.account_sid)
+    nowhere = ByocTrunk(ByocTrunkSid(new.trunk_sid or ""), account)
+    if new.trunk_sid is None:
+        return nowhere
+    return services.directories.current.trunk_of(account, new.trunk_sid) or nowhere
+
+
+def _noun(new: NewCall) -> Number | Sip:
+    if _is_uri(new.to):
+        return sip_noun(new.to)[0]
+    return Number(new.to, new.trunk_sid)
+
+
+def _is_uri(to: str) -> bool:
+    return to[:4].lower() == "sip:"
+
+
+def _rings(journal: Journal, leg: Leg) -> None:
+    if leg.rang:
+        journal.rang()
