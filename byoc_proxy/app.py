@@ -9,10 +9,11 @@ import random
 import secrets
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy import __version__
+from byoc_proxy.call.callbacks import Callbacks
 from byoc_proxy.call.door import Door
 from byoc_proxy.call.evidence import spelt
 from byoc_proxy.call.gauge import Gauge
@@ -21,6 +22,7 @@ from byoc_proxy.call.prober import Prober
 from byoc_proxy.call.rejections import Rejections
 from byoc_proxy.call.screen import Screen
 from byoc_proxy.call.services import Services
+from byoc_proxy.call.subscriptions import Subscriptions
 from byoc_proxy.call.switchboard import Switchboard
 from byoc_proxy.listeners import Listeners
 from byoc_proxy.net.endpoint import Endpoint
@@ -28,6 +30,7 @@ from byoc_proxy.sip.core import UserAgentCore
 from byoc_proxy.sip.digest_server import DigestServer
 from byoc_proxy.sip.transaction import TIMEOUT
 from byoc_proxy.storage.alerts import NoAlerts
+from byoc_proxy.storage.notice import MemoryBook
 from byoc_proxy.storage.record import timestamp
 from byoc_proxy.trunk.directory import Directories
 from byoc_proxy.trunk.health import State, Watchlist
@@ -43,10 +46,12 @@ if TYPE_CHECKING:
 
     from byoc_proxy.call.progress import Moved
     from byoc_proxy.config.load import Loaded
+    from byoc_proxy.config.settings import WebhookTimes
     from byoc_proxy.listeners import TlsFiles
     from byoc_proxy.net.whereabouts import Resolver as CallResolver
     from byoc_proxy.sip.outputs import Dropped
     from byoc_proxy.storage.alerts import AlertSink
+    from byoc_proxy.storage.notice import NoticeBook
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.trunk.directory import Directory
     from byoc_proxy.trunk.health import Watch, WatchedTarget
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
     from byoc_proxy.webhook.exchange import ExchangeSink
     from byoc_proxy.webhook.transport import Transport
 
+CALLBACK_GRACE: Final = 5.0  # seconds for the last callbacks of a node that stops
 NODE: Final = "a"  # the first letter of every tag, branch and Call-ID: which node a message belongs to
 
 
@@ -81,7 +87,18 @@ class World:
     hex_digits: Callable[[], str] = _unguessable
     alerts: AlertSink = NoAlerts()
     exchanges: ExchangeSink = NoExchanges()
+    notices: NoticeBook = field(default_factory=MemoryBook)
     listeners: tuple[Callable[[Moved], None], ...] = ()
+
+
+def _webhooks(world: World, times: WebhookTimes) -> Webhooks:
+    return Webhooks(
+        world.http,
+        user_agent=f"byoc-proxy/{__version__}",
+        new_token=lambda: str(uuid.UUID(world.hex_digits(), version=4)),
+        connect_timeout=times.connect_timeout,
+        total_timeout=times.total_timeout,
+    )
 
 
 class Node:
@@ -108,20 +125,15 @@ class Node:
         self.endpoint = Endpoint(core, self._dropped, world.resolver)
         self.listeners = Listeners(self.endpoint, self.gauge.watch, world.log)
         self._patience: asyncio.Timeout | None = None  # how long `stop` waits, while it does
-        webhooks = Webhooks(
-            world.http,
-            user_agent=f"byoc-proxy/{__version__}",
-            new_token=lambda: str(uuid.UUID(world.hex_digits(), version=4)),
-            connect_timeout=settings.webhooks.connect_timeout,
-            total_timeout=settings.webhooks.total_timeout,
-        )
+        self.callbacks = Callbacks(world.notices, settings.webhooks.callback_patience)
+        subscriptions = Subscriptions(world.notices, self.directories, self.callbacks.post)
         self.health = Watchlist(self._address_changed)
         self.health.follow(self.directories.current, self.endpoint.now)
         self._policies = self.directories.current.connection_policies
         self.services = Services(
             endpoint=self.endpoint,
             directories=self.directories,
-            webhooks=webhooks,
+            webhooks=_webhooks(world, settings.webhooks),
             resolver=world.resolver,
             health=self.health,
             lines=lines,
@@ -133,9 +145,10 @@ class Node:
             wall=world.wall,
             draw=world.draw,
             log=world.log,
-            listeners=world.listeners,
+            listeners=(subscriptions.hear, *world.listeners),
         )
         self.switchboard.serve(self.services)
+        self.callbacks.serve(self.services, self.switchboard.report)
         self.prober = Prober(self.services)
 
     @property
@@ -152,8 +165,9 @@ class Node:
         }
 
     def start(self) -> None:
-        """Ask carriers whether they are there, once the wires are open."""
+        """Ask carriers whether they are there, and tell subscribers of old calls, once the wires are open."""
         self.prober.follow()
+        self.callbacks.take_up()
         self.directories.follow(self._follow_targets)
 
     def reload(self, loaded: Loaded) -> None:
@@ -170,16 +184,20 @@ class Node:
         self.log.info("config.reloaded", version=self.directories.version, changes=changes)
 
     async def stop(self, grace: float) -> None:
-        """Refuse new calls, give the live ones `grace` seconds, hang up the rest, let the wire wind down."""
+        """Refuse new calls, give the live ones `grace` seconds, hang up the rest, let the wire wind down, and tell
+        subscribers for some seconds how it went.
+        """
         self.log.info("node.draining", calls=len(self.switchboard.calls), grace=grace)
         await self.prober.stop()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace + TIMEOUT) as self._patience:
                 await self.switchboard.drain(grace)
                 await self.endpoint.quiet()
+                await self.callbacks.quiet(CALLBACK_GRACE)
         self._patience = None
         await self.switchboard.drain(0)
         await self.endpoint.close()
+        await self.callbacks.stop()
         self.log.info("node.stopped")
 
     def hurry(self) -> None:

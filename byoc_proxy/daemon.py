@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from byoc_proxy.health import Page
     from byoc_proxy.net.whereabouts import Resolver as CallResolver
     from byoc_proxy.provision.provisioning import Provisioning
+    from byoc_proxy.recording import Recording
+    from byoc_proxy.webhook.transport import Transport
 
 
 def fast_loop() -> Callable[[], asyncio.AbstractEventLoop]:
@@ -64,7 +66,7 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
         provisioning = await open_for_good.enter_async_context(_provisioning(loaded, environ, log))
         database = provisioning.database if provisioning is not None else None
         records = await open_for_good.enter_async_context(recording(settings, database, log))
-        world = World(http, resolver, records.calls, log, alerts=records.alerts, exchanges=records.exchanges)
+        world = _world(http, resolver, records, log)
         node = Node(loaded, world, provisioning.directories if provisioning is not None else None)
         reloading = Reloading(node, provisioning, settings, load_again, records.calls.reopen)
         try:
@@ -94,6 +96,18 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
             _tell_supervisor(environ, "STOPPING=1")
         finally:
             await node.stop(settings.limits.drain_grace)
+
+
+def _world(http: Transport, resolver: CallResolver, records: Recording, log: Any) -> World:
+    return World(
+        http,
+        resolver,
+        records.calls,
+        log,
+        alerts=records.alerts,
+        exchanges=records.exchanges,
+        notices=records.notices,
+    )
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmana
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from byoc_proxy.storage.alerts import NoAlerts
+from byoc_proxy.storage.notice import MemoryBook
 from byoc_proxy.storage.store import NoStore, RecordFile
 from byoc_proxy.webhook.exchange import NoExchanges
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from byoc_proxy.config.settings import Listener, Settings
     from byoc_proxy.storage.alerts import AlertSink
     from byoc_proxy.storage.database import Database
+    from byoc_proxy.storage.notice import NoticeBook
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.webhook.exchange import ExchangeSink
 
@@ -35,6 +37,7 @@ class Recording(NamedTuple):
     calls: CallStore
     alerts: AlertSink
     exchanges: ExchangeSink
+    notices: NoticeBook
 
 
 @asynccontextmanager
@@ -43,7 +46,7 @@ async def recording(settings: Settings, database: Database | None, log: Any) -> 
     async with AsyncExitStack() as stack:
         file = stack.enter_context(_file(settings.records, log)) if settings.records is not None else None
         if database is None or settings.database is None:
-            yield Recording(file or NoStore(), NoAlerts(), NoExchanges())
+            yield Recording(file or NoStore(), NoAlerts(), NoExchanges(), MemoryBook())
             return
         # what a node without a database does not load: SQLAlchemy alone is 20 MB
         from byoc_proxy.storage.both import FileAndDatabase
@@ -67,7 +70,7 @@ async def recording(settings: Settings, database: Database | None, log: Any) -> 
             ]
             try:
                 store = FileAndDatabase(file, records) if file is not None else records
-                yield Recording(store, records.alerts, records.exchanges)
+                yield Recording(store, records.alerts, records.exchanges, records.notices)
             finally:
                 for task in tasks:
                     task.cancel()

@@ -67,6 +67,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     yield scene
     if scene.is_running:
         await scene.node.prober.stop()
+        await scene.node.callbacks.stop()
         await asyncio.sleep(ALL_TIMERS)
         assert scene.leftovers() == []
         assert scene.leaks() == []

@@ -75,6 +75,7 @@ MAY_CREATE_TASKS = {
     "byoc_proxy/net/whereabouts.py": "a name is looked up while the call goes on",
     "byoc_proxy/net/stream.py": "a connection attempt is shared by all who send through it",
     "byoc_proxy/call/prober.py": "a target is asked until a reload removes it",
+    "byoc_proxy/call/callbacks.py": "who is told of a call may be told when it is over",
     "byoc_proxy/call/switchboard.py": "a call outlives the datagram that began it",
     "byoc_proxy/app.py": "the root of the tree",
 }

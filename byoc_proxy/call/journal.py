@@ -79,18 +79,25 @@ class Journal:
 
     def event(self, code: int, text: str) -> None:
         """A coded warning or error."""
-        self.record.events.append(EventRecord(code, text, self._services.wall()))
-        self.warn("call.event", code=code, text=text)
-        self.alert(code, text)
+        self.noted(self._alert(code, text))
+
+    def noted(self, alert: Alert) -> None:
+        """A coded warning or error, as the account is told of it."""
+        self.record.events.append(EventRecord(alert.code, alert.text, self._services.wall()))
+        self.warn("call.event", code=alert.code, text=alert.text)
+        self._services.alerts.note(alert)
 
     def alert(self, code: int, text: str) -> None:
         """Tell the account of a code that the record has in its place."""
+        self._services.alerts.note(self._alert(code, text))
+
+    def _alert(self, code: int, text: str) -> Alert:
         record = self.record
         alert = Alert(record.account_sid, code, text, record.call_sid, _host_of(record.source))
         if record.webhooks and code // 1000 in _ABOUT_THE_SCRIPT:
             asked = record.webhooks[-1]
             alert = alert._replace(request_url=asked.url, request_method=asked.method)
-        self._services.alerts.note(alert)
+        return alert
 
     @contextmanager
     def webhook(self, url: str, method: str) -> Iterator[WebhookRecord]:

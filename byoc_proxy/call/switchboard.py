@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.message import Request
     from byoc_proxy.sip.outputs import Invited
+    from byoc_proxy.storage.alerts import Alert
     from byoc_proxy.trunk.admission import Admit
 
 
@@ -69,6 +70,14 @@ class Switchboard:
     def find(self, call_sid: str) -> Call | None:
         """A live call."""
         return self.calls.get(call_sid)
+
+    def report(self, alert: Alert) -> None:
+        """Tell an account of something about a call that may be over; else its record says so, too."""
+        call = self.find(alert.resource_sid)
+        if call is not None:
+            call.journal.noted(alert)
+        else:
+            self._services.alerts.note(alert)
 
     def has_come_back(self, request: Request, trunk_sid: str) -> bool:
         """Whether an INVITE is one that a call of the same trunk sent out (a loop, RFC 3261 §16.3 (4)).

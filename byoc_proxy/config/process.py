@@ -96,7 +96,7 @@ def read_settings(section: ProcessSection) -> Settings:
         listeners=tuple(map(_listener, section.listeners)),
         tls_client=_tls_client(section.tls_client),
         dns=Dns(section.dns.nameservers, section.dns.timeout),
-        webhooks=WebhookTimes(section.webhooks.connect_timeout, section.webhooks.total_timeout),
+        webhooks=WebhookTimes(**section.webhooks.model_dump()),
         log=Log(section.log.level, section.log.format),
         limits=_limits(section.limits),
         health=Health(health.bind.host, health.bind.port or 0) if health is not None else None,

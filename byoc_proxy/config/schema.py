@@ -62,7 +62,7 @@ from byoc_proxy.sip.digest import Algorithm
 from byoc_proxy.sip.terms import LEAST_INTERVAL
 from byoc_proxy.trunk.checks import MOST_PRIORITY, MOST_WEIGHT
 from byoc_proxy.trunk.identity import IdentityHeader, TrustIdentity
-from byoc_proxy.trunk.model import AccountStatus, UdpOversize
+from byoc_proxy.trunk.model import STATUS_EVENTS, AccountStatus, StatusEvent, UdpOversize
 from byoc_proxy.trunk.numbers import Plus
 from byoc_proxy.trunk.relaying import DEFAULT_RELAYED
 
@@ -158,6 +158,7 @@ class DnsSection(Section):
 class WebhooksSection(Section):
     connect_timeout: Seconds = 5.0
     total_timeout: Seconds = 15.0
+    callback_patience: Annotated[Seconds, Field(ge=1, le=86400)] = 3600.0
 
     @model_validator(mode="after")
     def _fits(self) -> WebhooksSection:
@@ -279,6 +280,7 @@ class TrunkEntry(Entry):
     voice_fallback_method: HttpMethod = "POST"
     status_callback_url: WebUrl | None = None
     status_callback_method: HttpMethod = "POST"
+    status_callback_events: Annotated[tuple[StatusEvent, ...], NotEmpty] = STATUS_EVENTS
     cnam_lookup_enabled: bool = False
     connection_policy: Text64 | None = None
     fallback_connection_policy: Text64 | None = None

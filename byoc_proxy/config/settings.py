@@ -54,10 +54,11 @@ class Dns:
 
 @dataclass(frozen=True, slots=True)
 class WebhookTimes:
-    """How long a webhook may take to connect, and in all."""
+    """How long a webhook may take to connect, and in all; and after which time a status callback is given up."""
 
     connect_timeout: float = 5.0
     total_timeout: float = 15.0
+    callback_patience: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ WARNINGS: Final = frozenset(
         *(13210, 13212, 13213, 13215, 13216, 13217, 13218, 13219, 13220, 13256, 13699),  # attributes of <Dial>
         *(13221, 13222, 13241),  # attributes of <Number> and <Sip>
         *(13710, 13810, 13910),  # <Redirect>, <Reject>, <Pause>
+        15003,  # a status callback that was not taken
         32002,  # a domain that is not here
         32011,  # one attempt; the call may go through by another
         *(32111, 32112, 32113, 32114, 32215),  # headers and parameters of a <Sip> URI

@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
 from byoc_proxy.storage.plain import plain
 
@@ -53,7 +53,8 @@ class End(NamedTuple):
 @dataclass(slots=True)
 class Subscription:
     """Who is told of a leg. `parameters` are those of any request about it, CallStatus among them; `sequence` is
-    the number of the next callback; `answered_at`, in seconds since 1970, when the leg was, if it was.
+    the number of the next callback; `answered_at`, in seconds since 1970, when the leg was, if it was; `begun`: it
+    is not only queued any more.
     """
 
     call_sid: str
@@ -64,6 +65,7 @@ class Subscription:
     parameters: Parameters
     sequence: int = 0
     answered_at: float | None = None
+    begun: bool = False
 
     def notice(self, event: str, status: str, at: float, end: End | None = None) -> Notice:
         """The next callback: the leg has `status` since `at` (seconds since 1970); `end` if that is a terminal one.
@@ -103,9 +105,11 @@ class Subscription:
 class NoticeBook(Protocol):
     """Keeps what is to be delivered, and who is to be told of the legs that live, should this process end first.
 
-    Every method only remembers. `follow` names who delivers what others have left behind.
+    Every method only remembers. `follow` names who delivers what others have left behind. `durable`: the next
+    process would deliver what this one has not.
     """
 
+    durable: ClassVar[bool]
     subscriptions: dict[str, Subscription]
 
     def keep(self, notice: Notice) -> None: ...
@@ -117,6 +121,8 @@ class NoticeBook(Protocol):
 
 class MemoryBook:
     """For a node without a database: what it has not delivered ends with it."""
+
+    durable: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.subscriptions: dict[str, Subscription] = {}
@@ -136,6 +142,8 @@ class NoticeLedger:
 
     One that is delivered before anybody had time to write it down is never written.
     """
+
+    durable: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.subscriptions: dict[str, Subscription] = {}

@@ -47,6 +47,9 @@ UdpOversize = Literal["tcp", "fragment", "refuse"]
 UnknownDomain = Literal["drop", "404"]
 AccountStatus = Literal["active", "suspended", "closed"]
 HealthMode = Literal["options", "passive", "off"]
+StatusEvent = Literal["initiated", "ringing", "answered", "completed"]
+
+STATUS_EVENTS: Final[tuple[StatusEvent, ...]] = ("initiated", "ringing", "answered", "completed")
 
 
 def stable_sid(prefix: str, *key_parts: str) -> str:
@@ -86,6 +89,8 @@ class ByocTrunk:
     How calls leave on it (`trunk.identity`): `from_user` stands in From instead of the number, `from_host` instead
     of the From domain's name, `to_host` in To instead of the target's host. `trust_identity`: which INVITEs may
     name their caller in P-Asserted-Identity. `relay_headers`: what may cross to its carrier (`trunk.relaying`).
+
+    `status_callback_url` is told of each call that comes in, of the events in `status_callback_events`.
     `fallback_connection_policy_sid`: where a call goes that its own policy could not place anywhere.
     """
 
@@ -121,6 +126,7 @@ class ByocTrunk:
     relay_headers: tuple[str, ...] = DEFAULT_RELAYED
     inbound_numbers: NumberFormats = NumberFormats()
     outbound_numbers: NumberFormats = NumberFormats()
+    status_callback_events: tuple[StatusEvent, ...] = STATUS_EVENTS
 
     def terms(self, prack: bool = True) -> Terms:
         """What its legs agree to; `prack`: whether they may be sent reliable 18x."""

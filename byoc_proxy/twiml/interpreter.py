@@ -17,6 +17,7 @@ from typing import Final, Protocol
 from urllib.parse import urljoin
 
 from byoc_proxy.twiml.document import parse
+from byoc_proxy.twiml.relative import located
 from byoc_proxy.twiml.verbs import (
     MEDIA_ENGINE_MISSING,
     Dial,
@@ -178,7 +179,7 @@ class _Script:
         for verb in document.verbs:
             match verb:
                 case Dial():
-                    outcome = await self._dial(verb)
+                    outcome = await self._dial(located(verb, url))
                     if verb.action is not None:
                         # What follows a <Dial> with an action is unreachable: the action's document takes
                         # over

@@ -13,6 +13,7 @@ from byoc_proxy.sip.digest_client import Credentials
 from byoc_proxy.sip.flow import TlsTerms
 from byoc_proxy.sip.uri import SipUri
 from byoc_proxy.trunk.model import (
+    STATUS_EVENTS,
     Account,
     AccountSid,
     AccountStatus,
@@ -320,6 +321,7 @@ def _trunks(
         ),
         draw(st.builds(NumberFormats, _formats(True), _formats())),
         draw(st.builds(NumberFormats, _formats(), _formats())),
+        draw(st.sampled_from([STATUS_EVENTS, ("ringing", "completed"), ("completed",)])),
     )
 
 
