@@ -33,12 +33,15 @@ from byoc_proxy.storage.alerts import NoAlerts
 from byoc_proxy.storage.notice import MemoryBook
 from byoc_proxy.storage.record import timestamp
 from byoc_proxy.trunk.directory import Directories
+from byoc_proxy.trunk.handler_checks import functions_named
 from byoc_proxy.trunk.health import State, Watchlist
 from byoc_proxy.trunk.networking import edge_of
 from byoc_proxy.trunk.networking_view import shares_report
 from byoc_proxy.trunk.strangers import Strangers
 from byoc_proxy.webhook.client import Webhooks
 from byoc_proxy.webhook.exchange import NoExchanges
+from byoc_proxy.webhook.functions import Functions
+from byoc_proxy.webhook.handlers import Handlers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,13 +130,17 @@ class Node:
         self._patience: asyncio.Timeout | None = None  # how long `stop` waits, while it does
         self.callbacks = Callbacks(world.notices, settings.webhooks.callback_patience)
         subscriptions = Subscriptions(world.notices, self.directories, self.callbacks.post)
+        webhooks = _webhooks(world, settings.webhooks)
+        self.functions = Functions(settings.webhooks.total_timeout, world.log)
+        self.functions.load(functions_named(loaded.resources))
         self.health = Watchlist(self._address_changed)
         self.health.follow(self.directories.current, self.endpoint.now)
         self._policies = self.directories.current.connection_policies
         self.services = Services(
             endpoint=self.endpoint,
             directories=self.directories,
-            webhooks=_webhooks(world, settings.webhooks),
+            webhooks=webhooks,
+            handlers=Handlers(webhooks, self._twiml_of, self.functions),
             resolver=world.resolver,
             health=self.health,
             lines=lines,
@@ -176,6 +183,7 @@ class Node:
         `OSError` when a TLS file cannot be used: then nothing has changed.
         """
         files = self.listeners.read(loaded)
+        self.functions.load(functions_named(loaded.resources))
         self.reloaded(files, self.directories.replace(loaded.directory))
 
     def reloaded(self, files: TlsFiles | None, changes: list[str]) -> None:
@@ -206,6 +214,10 @@ class Node:
         if patience is not None:
             self.log.warning("node.hurrying", calls=len(self.switchboard.calls))
             patience.reschedule(self.endpoint.now)
+
+    def _twiml_of(self, account_sid: str, name: str) -> str | None:
+        found = self.directories.current.bin_of(account_sid, name)
+        return found.twiml if found is not None else None
 
     def _follow_targets(self, directory: Directory) -> None:
         """Snapshots share what has not changed: one with the same policies has the same targets."""

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from byoc_proxy.config.load import ConfigProblems, Loaded, load
 from byoc_proxy.listeners import TlsFiles
 from byoc_proxy.net.tls import UnusableFile
+from byoc_proxy.trunk.handler_checks import HANDLERS
+from byoc_proxy.trunk.model import PYTHON
 from byoc_proxy.twiml.document import parse
 from byoc_proxy.twiml.template import template_fault
 from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING, TwimlError, media_needs
+from byoc_proxy.webhook.functions import NotLoaded, load_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,10 +26,23 @@ def load_checked(path: Path, environ: Mapping[str, str]) -> Loaded:
     loaded = load(path, environ)
     problems = [f"{path}: {fault}" for trunk in loaded.resources.trunks for fault in _script_faults(trunk)]
     problems += [f"{path}: {fault}" for stored in loaded.resources.twiml_bins for fault in _bin_faults(stored)]
-    problems += [f"{path}: {fault}" for fault in _file_faults(loaded)]
+    problems += [f"{path}: {fault}" for fault in (*_function_faults(loaded), *_file_faults(loaded))]
     if problems:
         raise ConfigProblems(problems)
     return loaded
+
+
+def _function_faults(loaded: Loaded) -> Iterator[str]:
+    for trunk in loaded.resources.trunks:
+        for field in HANDLERS:
+            url = getattr(trunk, field)
+            if url is None or not url.startswith(PYTHON):
+                continue
+            try:
+                load_function(url)
+            except NotLoaded as error:
+                place = f"trunks.{loaded.names[trunk.sid][1]}.{field}"
+                yield f"{place}: {error}; install what it is in, or set PYTHONPATH"
 
 
 def _file_faults(loaded: Loaded) -> Iterator[str]:

@@ -11,6 +11,7 @@ from byoc_proxy.net.tls import UnusableFile
 from byoc_proxy.sip.flow import TlsTerms
 from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.trunk.directory import DirectoryProblems
+from byoc_proxy.trunk.handler_checks import functions_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,7 @@ class Reloading:
             self._node.reload(loaded)
             return
         files = self._node.listeners.read(loaded)
+        self._node.functions.load(functions_named(loaded.resources))
         self._node.reloaded(files, await self._provisioning.redeclare(loaded.resources))
 
     def _keep(self, cause: str, **facts: list[str]) -> None:

@@ -19,18 +19,21 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.health import Watchlist
     from byoc_proxy.webhook.client import Webhooks
     from byoc_proxy.webhook.exchange import ExchangeSink
+    from byoc_proxy.webhook.handlers import Handlers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`token` gives 32 unguessable hex digits, `wall` seconds since 1970, `draw` floats in [0, 1).
 
+    Calls ask `handlers`; `webhooks` are for what applications are only told.
     `listeners` hear of every move of every leg, in the very moment: they may not take long, and cannot fail.
     """
 
     endpoint: Endpoint
     directories: Directories
     webhooks: Webhooks
+    handlers: Handlers
     resolver: Resolver
     health: Watchlist
     lines: Lines

@@ -50,7 +50,7 @@ class ScriptStage:
                 asked.code = NO_VOICE_URL
                 raise FetchFailed(NO_VOICE_URL, "the trunk has no voice URL", "")
             try:
-                document = await services.webhooks.fetch(request.url, request.method, parameters, call.web)
+                document = await services.handlers.fetch(request.url, request.method, parameters, call.web)
             except WebhookError as error:
                 asked.code = error.code
                 raise FetchFailed(error.code, error.text, error.url) from error

@@ -6,13 +6,13 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy.trunk.findings import Finding, Rule
-from byoc_proxy.trunk.model import TWIML
+from byoc_proxy.trunk.model import PYTHON, TWIML
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from byoc_proxy.trunk.findings import Path
-    from byoc_proxy.trunk.model import Application, ByocTrunk, TwimlBin
+    from byoc_proxy.trunk.model import Application, ByocTrunk, Resources, TwimlBin
     from byoc_proxy.trunk.rows import Rows
 
 # The fields that name handlers of calls, and the sections whose rows have them.
@@ -46,6 +46,12 @@ def bins_named(row: Any) -> Iterator[tuple[str, str]]:
         url = getattr(row, field)
         if url is not None and url.startswith(TWIML):
             yield field, url.removeprefix(TWIML)
+
+
+def functions_named(rows: Resources) -> frozenset[str]:
+    """Every `python:` reference of a configuration file: trunks alone may have them."""
+    urls = (getattr(trunk, field) for trunk in rows.trunks for field in HANDLERS)
+    return frozenset(url for url in urls if url is not None and url.startswith(PYTHON))
 
 
 def check_handlers(row: ByocTrunk | Application, rows: Rows, path: Path) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ from byoc_proxy.twiml.verbs import (
 from byoc_proxy.twiml.words import INVALID_URL
 
 MAX_IDLE_DOCUMENTS: Final = 1000
+_FUNCTION: Final = "python:"  # such a URL leads to code in this process
 
 Parameters = tuple[tuple[str, str], ...]
 
@@ -234,9 +235,12 @@ def _next(source: ScriptRequest | bytes, base: str, target: str, method: str, ex
     if not target and isinstance(source, bytes):
         return _Step(source)
     try:
-        return _Step(ScriptRequest(urljoin(base, target), method, extra))
+        url = urljoin(base, target)
     except ValueError as error:  # brackets that are no IPv6 address
         raise TwimlError(INVALID_URL, f"{target[:80]!r} is not a URL") from error
+    if target and url.startswith(_FUNCTION):
+        raise TwimlError(INVALID_URL, f"{target[:80]!r} is a function, which only the configuration file may name")
+    return _Step(ScriptRequest(url, method, extra))
 
 
 def _dial_parameters(outcome: DialOutcome) -> Parameters:
