@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from byoc_proxy.config.load import ConfigProblems, Loaded, load
 from byoc_proxy.listeners import TlsFiles
 from byoc_proxy.net.tls import UnusableFile
-from byoc_proxy.trunk.handler_checks import HANDLERS
-from byoc_proxy.trunk.model import PYTHON
+from byoc_proxy.trunk.handler_checks import HANDLERS, functions_named
 from byoc_proxy.twiml.document import parse
 from byoc_proxy.twiml.template import template_fault
 from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING, TwimlError, media_needs
-from byoc_proxy.webhook.functions import NotLoaded, load_function
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,13 +31,17 @@ def load_checked(path: Path, environ: Mapping[str, str]) -> Loaded:
 
 
 def _function_faults(loaded: Loaded) -> Iterator[str]:
+    named = functions_named(loaded.resources)
+    if not named:
+        return
+    from byoc_proxy.webhook.functions import NotLoaded, load_function  # and with it aiohttp: not without need
+
     for trunk in loaded.resources.trunks:
         for field in HANDLERS:
             url = getattr(trunk, field)
-            if url is None or not url.startswith(PYTHON):
-                continue
             try:
-                load_function(url)
+                if url in named:
+                    load_function(url)
             except NotLoaded as error:
                 place = f"trunks.{loaded.names[trunk.sid][1]}.{field}"
                 yield f"{place}: {error}; install what it is in, or set PYTHONPATH"

@@ -89,11 +89,16 @@ class Functions:
     async def _run(self, reference: str, loaded: _Loaded, parameters: Mapping[str, str]) -> bytes:
         await loaded.places.acquire()
 
+        def over(done: asyncio.Future[bytes]) -> None:
+            loaded.places.release()
+            if not done.cancelled():
+                done.exception()  # whoever asked may have given up: then nobody else looks at it
+
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(
             self._threads, _document, reference, loaded.function, parameters, self._time_limit
         )
-        running.add_done_callback(lambda _: loaded.places.release())
+        running.add_done_callback(over)
         # Shielded: nothing ends a thread, so its place is taken until it ends by itself
         return await asyncio.shield(running)
 
