@@ -18,10 +18,11 @@ __all__ = ["Asked", "VoiceApp", "voice_app"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: its path and the parameters of its form."""
+    """One request: its path, the parameters of its form, and its idempotency token."""
 
     path: str
     params: dict[str, str]
+    token: str = ""
 
 
 class VoiceApp:
@@ -32,6 +33,7 @@ class VoiceApp:
         self.asked: list[Asked] = []
         self.unsigned: list[str] = []
         self._documents: dict[str, str] = {}
+        self._refused: dict[str, int] = {}
         self._validator = RequestValidator(auth_token)
 
     def answers(self, path: str, twiml: str) -> str:
@@ -39,16 +41,23 @@ class VoiceApp:
         self._documents[path] = twiml
         return f"{self.url}{path}"
 
+    def refuses(self, path: str, status: int | None) -> None:
+        """Answer requests for `path` with an error, from now on; None: no more."""
+        self._refused.pop(path, None)
+        if status is not None:
+            self._refused[path] = status
+
     async def serve(self, request: web.Request) -> web.Response:
         form = {key: str(value) for key, value in (await request.post()).items()}
-        self.asked.append(Asked(request.path, form))
+        self.asked.append(Asked(request.path, form, request.headers.get("I-Twilio-Idempotency-Token", "")))
         signature = request.headers.get("X-Twilio-Signature", "")
         if not self._validator.validate(f"{self.url}{request.path_qs}", form, signature):
             self.unsigned.append(request.path_qs)
             return web.Response(status=403)
         document = self._documents.get(request.path)
-        if document is None:
-            return web.Response(status=404)
+        status = self._refused.get(request.path, 200)
+        if document is None or status != 200:
+            return web.Response(status=404 if document is None else status)
         return web.Response(text=document, content_type="text/xml")
 
 
