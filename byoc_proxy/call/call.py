@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.stage import ScriptStage
 from byoc_proxy.call.status import Cause, Status
+from byoc_proxy.sip.outputs import By
 from byoc_proxy.trunk.admission import ERROR_HEADER
 from byoc_proxy.trunk.verdicts import FinalResponse, status_for_other_leg
+from byoc_proxy.twiml.interpreter import FetchFailed
 from byoc_proxy.twiml.interpreter import run as run_script
 from byoc_proxy.webhook.session import WebSession
 
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.outputs import Ended
     from byoc_proxy.sip.session import Fields
     from byoc_proxy.trunk.model import ByocTrunk
-    from byoc_proxy.twiml.interpreter import Entry
+    from byoc_proxy.twiml.interpreter import Entry, ScriptRequest
 
 INTERNAL: Final = 12400
 
@@ -61,9 +63,11 @@ class Call:
         account = services.directories.current.accounts[self.facts.account_sid]
         self.web = WebSession(account.sid, self.sid, account.auth_token, exchanges=services.exchanges)
         self.dialled: DialRun | None = None  # the <Dial> that runs
+        self.abandoned = False  # its leg has left; we did not hang up
         self._entry: Entry | None = entry  # of the script that is to run next
         self._leg: Leg | None = None
         self._scope: asyncio.Timeout | None = None  # around what the call does now
+        self.last_words: ScriptRequest | None = None
         self._limit = 0.0
         self._alarm: asyncio.TimerHandle | None = None
         if leg is not None:
@@ -89,6 +93,9 @@ class Call:
             await self._do(self._begin())
             while self._entry is not None and self.is_up:
                 await self._do(self._perform())
+            if self.last_words is not None:
+                self.release()  # a slow application holds no line
+                await self._say(self.last_words)
         except Exception:
             # a bug in one call ends that call, never the process
             self.journal.crashed()
@@ -101,7 +108,11 @@ class Call:
 
     def close(self) -> None:
         """It is over, for good."""
+        self.release()
         self.journal.close()
+
+    def release(self) -> None:
+        """Give back what only a call that is up may hold. Idempotent."""
 
     async def open(self) -> bool:
         """Have the leg where a script may begin on it; False when it did not come to that."""
@@ -134,6 +145,15 @@ class Call:
         finally:
             self._scope = None
 
+    async def _say(self, request: ScriptRequest) -> None:
+        """Tell the application how the <Dial> or <Refer> went that the caller has left. No script follows: what it
+        answers is not read.
+        """
+        try:
+            await ScriptStage(self).fetch(request)
+        except FetchFailed as failed:
+            self.journal.event(failed.code, failed.text)
+
     def _stop(self) -> None:
         """Whatever the call waits for is over: webhook, hunts, conversation."""
         scope, self._scope = self._scope, None
@@ -149,12 +169,13 @@ class Call:
 
     def _left(self, ended: Ended, who: str) -> None:
         self.journal.ended(ended, who)
+        self.abandoned = ended.by is not By.LOCAL
         self._stop()
 
     def _finish(self, reason: str = "") -> None:
         self._entry = None
+        self._stop()  # before the legs end: the script must not go on with what comes of that
         self._hang_up(reason)
-        self._stop()
 
     def _hang_up(self, reason: str) -> None:
         if self.dialled is not None:

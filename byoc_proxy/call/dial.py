@@ -42,6 +42,8 @@ class DialRun:
         self._services = call.services
         self._ringing: Leg | None = None  # the one phone that rings
         self._talk: Conversation | None = None
+        self.left_off = DialOutcome(Status.CANCELED)  # how it stood when the caller left
+        self._winner: tuple[Hunt, float] | None = None  # who answered, and when
 
     async def run(self) -> DialOutcome:
         """Call somebody and, if they answer, wait until that leg is over. Leaves nobody ringing or talking."""
@@ -49,12 +51,16 @@ class DialRun:
         self._prepare()
         try:
             return await self._run()
+        except asyncio.CancelledError:
+            self.left_off = self._left_off()
+            raise
         finally:
             for hunt in self.hunts:
                 if hunt.leg is not None and hunt.leg is not self._call.leg:
                     hunt.leg.hang_up()
                 hunt.free()  # a ring timeout has freed them before
-            self.hunts, self._talk = [], None  # they know this run: it would wait for the collector
+            # they know this run: it would wait for the collector
+            self.hunts, self._talk, self._winner = [], None, None
 
     def hang_up(self, reason: str) -> None:
         """End the legs that talk."""
@@ -205,6 +211,7 @@ class DialRun:
         assert callee is not None
         self.refusal, self.error = None, ""
         started = self._services.endpoint.now
+        self._winner = winner, started
         talk = self._talk = Conversation(
             self._services,
             self._journal,
@@ -214,23 +221,31 @@ class DialRun:
             lambda leg: _free(self.hunts, leg),
         )
         ended = await talk.run(self._dial.time_limit, self._dial.timeout + RING_BUFFER)
-        outcome = DialOutcome(
-            Status.COMPLETED,
-            winner.quarry.call_sid,
-            int(self._services.endpoint.now - started),
-            bridged=talk.joined,
-            sip_response_code=200,
-            sip_call_id=callee.call_id,
-            is_sip=winner.quarry.trunk_sid is None,  # a <Number> leaves on a trunk
-        )
+        if isinstance(ended, NotJoined):
+            return replace(self._completed(winner, started), status=Status.FAILED, sip_response_code=ended.status)
         if ended is None:
             self._journal.tell("dial.time_limit", seconds=self._dial.time_limit)
             talk.other.hang_up()
-        elif isinstance(ended, NotJoined):
-            return replace(outcome, status=Status.FAILED, sip_response_code=ended.status)
         elif isinstance(ended, Ended):
             self._journal.callee_ended(ended)
-        return outcome
+        return self._completed(winner, started)
+
+    def _left_off(self) -> DialOutcome:
+        if self._winner is not None:
+            return self._completed(*self._winner)
+        return DialOutcome(Status.CANCELED, self.hunts[0].quarry.call_sid if self.hunts else None)
+
+    def _completed(self, winner: Hunt, started: float) -> DialOutcome:
+        callee = winner.leg
+        return DialOutcome(
+            Status.COMPLETED,
+            winner.quarry.call_sid,
+            int(self._services.endpoint.now - started),
+            bridged=self._talk is not None and self._talk.joined,
+            sip_response_code=200,
+            sip_call_id=callee.call_id if callee is not None else None,
+            is_sip=winner.quarry.trunk_sid is None,  # a <Number> leaves on a trunk
+        )
 
     def _redial(self, number: str, asker: Leg, offer: bytes, tell: Callable[[Response], None]) -> Hunt:
         """The hunt of a transfer, on the trunk of the leg that asks for it. Raises `CannotDial`."""

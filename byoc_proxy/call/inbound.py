@@ -54,10 +54,10 @@ class InboundCall(Call):
             self.ring()
         return True
 
-    def close(self) -> None:
+    def release(self) -> None:
         if self.line is not None:
             self.services.lines.release(self.line)
-        super().close()
+            self.line = None
 
     def _overdue(self) -> None:
         """Each stage has its own limit, but a script can have any number of them: no INVITE waits for ever."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from byoc_proxy.call.dial import DialRun
+from byoc_proxy.call.refer import Referring
 from byoc_proxy.call.status import Cause
 from byoc_proxy.sip.sdp import SdpError, held_answer, held_offer
 from byoc_proxy.trunk.verdicts import FinalResponse
-from byoc_proxy.twiml.interpreter import Fetched, FetchFailed
+from byoc_proxy.twiml.interpreter import Fetched, FetchFailed, dial_parameters, refer_parameters
 from byoc_proxy.webhook.parameters import voice_parameters
 from byoc_proxy.webhook.urls import WebhookError
 
 if TYPE_CHECKING:
     from byoc_proxy.call.call import Call
-    from byoc_proxy.twiml.interpreter import DialOutcome, ScriptRequest
-    from byoc_proxy.twiml.verbs import Dial
+    from byoc_proxy.twiml.interpreter import DialOutcome, Parameters, ReferOutcome, ScriptRequest
+    from byoc_proxy.twiml.verbs import Dial, Refer
 
 NO_VOICE_URL: Final = 11100
 
@@ -62,14 +64,35 @@ class ScriptStage:
     def note(self, code: int, text: str) -> None:
         self._call.journal.event(code, text)
 
-    async def dial(self, dial: Dial) -> DialOutcome:
+    async def dial(self, dial: Dial, then: ScriptRequest | None) -> DialOutcome:
         call = self._call
         run = call.dialled = DialRun(call, dial)
         try:
             return await run.run()
+        except asyncio.CancelledError:
+            self._last_words(then, dial_parameters(run.left_off))
+            raise
         finally:
             call.dialled = None
             self._refusal, self._error = run.refusal, run.error
+
+    async def refer(self, refer: Refer, then: ScriptRequest | None) -> ReferOutcome:
+        """Only an answered leg can be referred (RFC 3515 §2.1), so one that still rings is answered, on hold."""
+        leg = self._call.leg
+        if not leg.answered:
+            acknowledged = asyncio.Event()
+            leg.on_acked = lambda _: acknowledged.set()
+            self._answer_on_hold()
+            await acknowledged.wait()
+            self._call.journal.stage("acknowledged")
+        referring = Referring(leg, refer.target)
+        try:
+            outcome = await referring.run()
+        except asyncio.CancelledError:
+            self._last_words(then, refer_parameters(referring.left_off))
+            raise
+        self._call.journal.decided(f"the caller was referred to {refer.target}: {outcome.status}")
+        return outcome
 
     def reject(self, reason: str) -> None:
         if self._call.leg.answered:
@@ -87,12 +110,18 @@ class ScriptStage:
         elif self._refusal is not None:
             self._call.refuse(self._refusal, self._error)
         else:
-            self._answer_and_end()
+            self._answer_on_hold()
+            self._call.leg.hang_up()
 
     def fail(self, code: int, text: str) -> None:
         self._call.fail(code, text)
 
-    def _answer_and_end(self) -> None:
+    def _last_words(self, then: ScriptRequest | None, parameters: Parameters) -> None:
+        """The script is stopped; if it is because the caller has left, the application still hears how it went."""
+        if then is not None and self._call.abandoned:
+            self._call.last_words = replace(then, extra=parameters)
+
+    def _answer_on_hold(self) -> None:
         call = self._call
         number = int(call.services.token()[:8], 16)
         offer, address = call.origin.offer, call.leg.local_host
@@ -104,4 +133,3 @@ class ScriptStage:
             return
         call.leg.accept(body)
         call.journal.answered()
-        call.leg.hang_up()

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Final
 from byoc_proxy.twiml.elements import read_elements
 from byoc_proxy.twiml.nouns import read_dial
 from byoc_proxy.twiml.reader import Reader, url_text
+from byoc_proxy.twiml.sip_noun import read_refer_to
 from byoc_proxy.twiml.verbs import (
     Document,
     Hangup,
     NeedsMedia,
     Pause,
     Redirect,
+    Refer,
     Reject,
     TwimlError,
     Verb,
@@ -88,8 +90,18 @@ def _read_pause(element: Element, reader: Reader) -> Pause:
     return Pause(reader.lone(element, "Pause").number("length", 1, _PAUSES))
 
 
+def _read_refer(element: Element, reader: Reader) -> Refer:
+    """`<Refer><Sip>uri</Sip></Refer>`; who is to be called has no default (13243)."""
+    fields = reader.lone(element, "Refer")
+    targets = [child for child in element.children if child.name == "Sip"]
+    if len(targets) != 1:
+        raise TwimlError(13243, f"<Refer> holds {len(targets)} <Sip>, it must be one")
+    return Refer(read_refer_to(targets[0], reader), fields.url("action"), fields.method("method"))
+
+
 _VERBS: Final[dict[str, Callable[[Element, Reader], Verb]]] = {
     "Dial": read_dial,
+    "Refer": _read_refer,
     "Reject": _read_reject,
     "Hangup": _read_hangup,
     "Redirect": _read_redirect,

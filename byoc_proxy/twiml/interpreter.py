@@ -12,7 +12,7 @@ caller.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from urllib.parse import urljoin
 
@@ -26,6 +26,7 @@ from byoc_proxy.twiml.verbs import (
     NeedsMedia,
     Pause,
     Redirect,
+    Refer,
     Reject,
     TwimlError,
 )
@@ -86,6 +87,15 @@ class DialOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferOutcome:
+    """How a `<Refer>` went: a ReferCallStatus, the response to the REFER, and the newest that a NOTIFY told of."""
+
+    status: str
+    sip_response_code: int | None = None
+    notify_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """Where a script starts: a request or a document given inline, and the fallback for failing documents."""
 
@@ -100,8 +110,16 @@ class Stage(Protocol):
         """Ask the application; raises `FetchFailed`."""
         ...
 
-    async def dial(self, dial: Dial) -> DialOutcome:
-        """Call somebody and, if they answer, wait until that leg is over."""
+    async def dial(self, dial: Dial, then: ScriptRequest | None) -> DialOutcome:
+        """Call somebody and, if they answer, wait until that leg is over.
+
+        `then` is whom the application wants asked afterwards; should the caller leave meanwhile, no script goes on,
+        and the stage tells it how things stood.
+        """
+        ...
+
+    async def refer(self, refer: Refer, then: ScriptRequest | None) -> ReferOutcome:
+        """Ask the far end to call somebody else, and wait until it says what came of it. `then` as for `dial`."""
         ...
 
     async def pause(self, seconds: float) -> None:
@@ -179,17 +197,15 @@ class _Script:
             self._stage.note(warning.code, warning.text)
         for verb in document.verbs:
             match verb:
-                case Dial():
-                    outcome = await self._dial(located(verb, url))
-                    if verb.action is not None:
-                        # What follows a <Dial> with an action is unreachable: the action's document takes
-                        # over
-                        return _next(source, url, verb.action, verb.method, _dial_parameters(outcome))
+                case Dial() | Refer():
+                    step = await self._engage(verb, source, url)
+                    if step is not None:
+                        return step
                 case Pause(length):
                     self._idle = 0
                     await self._stage.pause(length)
                 case Redirect(target, method):
-                    return _next(source, url, target, method)
+                    return _Step(_goal(source, url, target, method))
                 case _:
                     self._finish(verb)
                     return None
@@ -205,11 +221,20 @@ class _Script:
             case NeedsMedia(what):
                 raise TwimlError(MEDIA_ENGINE_MISSING, f"{what} needs a media engine and none is configured")
 
-    async def _dial(self, dial: Dial) -> DialOutcome:
-        outcome = await self._stage.dial(dial)
-        if outcome.bridged:
-            self._idle = 0
-        return outcome
+    async def _engage(self, verb: Dial | Refer, source: ScriptRequest | bytes, url: str) -> _Step | None:
+        """A verb that is about somebody else. Its `action` replaces the document: what follows is unreachable."""
+        then = None if verb.action is None else _goal(source, url, verb.action, verb.method)
+        told = then if isinstance(then, ScriptRequest) else None
+        if isinstance(verb, Dial):
+            outcome = await self._stage.dial(located(verb, url), told)
+            if outcome.bridged:
+                self._idle = 0
+            extra = dial_parameters(outcome)
+        else:
+            extra = refer_parameters(await self._stage.refer(verb, told))
+        if told is not None:
+            return _Step(replace(told, extra=extra))
+        return None if then is None else _Step(then)
 
     def _fall_back(self, step: _Step, code: int, text: str, url: str) -> _Step | None:
         self._stage.note(code, text)
@@ -230,20 +255,21 @@ def _read(fetched: Fetched) -> Document:
         raise TwimlError(MEDIA_ENGINE_MISSING, f"{text} and none is configured") from error
 
 
-def _next(source: ScriptRequest | bytes, base: str, target: str, method: str, extra: Parameters = ()) -> _Step:
+def _goal(source: ScriptRequest | bytes, base: str, target: str, method: str) -> ScriptRequest | bytes:
     """The document at `target`, relative to `base`; empty means the current one (RFC 3986 §4.4)."""
     if not target and isinstance(source, bytes):
-        return _Step(source)
+        return source
     try:
         url = urljoin(base, target)
     except ValueError as error:  # brackets that are no IPv6 address
         raise TwimlError(INVALID_URL, f"{target[:80]!r} is not a URL") from error
     if target and url.startswith(_FUNCTION):
         raise TwimlError(INVALID_URL, f"{target[:80]!r} is a function, which only the configuration file may name")
-    return _Step(ScriptRequest(url, method, extra))
+    return ScriptRequest(url, method)
 
 
-def _dial_parameters(outcome: DialOutcome) -> Parameters:
+def dial_parameters(outcome: DialOutcome) -> Parameters:
+    """What the `action` of a `<Dial>` is told of how it went."""
     parameters = [("DialCallStatus", outcome.status)]
     if outcome.call_sid is not None:
         parameters.append(("DialCallSid", outcome.call_sid))
@@ -253,4 +279,14 @@ def _dial_parameters(outcome: DialOutcome) -> Parameters:
         parameters.append(("DialSipCallId", outcome.sip_call_id))
     if outcome.is_sip and outcome.sip_response_code is not None:
         parameters.append(("DialSipResponseCode", str(outcome.sip_response_code)))
+    return tuple(parameters)
+
+
+def refer_parameters(outcome: ReferOutcome) -> Parameters:
+    """What the `action` of a `<Refer>` is told of how it went."""
+    parameters = [("ReferCallStatus", outcome.status)]
+    if outcome.sip_response_code is not None:
+        parameters.append(("ReferSipResponseCode", str(outcome.sip_response_code)))
+    if outcome.notify_code is not None:
+        parameters.append(("NotifySipResponseCode", str(outcome.notify_code)))
     return tuple(parameters)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from byoc_proxy.sip.uri import SipUri, UriError, unescape
 from byoc_proxy.twiml.reader import Reader, has_control
@@ -66,6 +67,14 @@ def sip_noun(text: str) -> tuple[Sip, tuple[TwimlWarning, ...]]:
     """A SIP URI as `<Sip>` takes it, and what was dropped of it; `TwimlError` 13243 or 13253."""
     reader = Reader()
     return Sip((_target(text, (), reader),)), tuple(reader.warnings)
+
+
+def read_refer_to(element: Element, reader: Reader) -> str:
+    """The URI that a Refer-To names, with those of its headers that may go along (RFC 3515 §2.1)."""
+    reader.lone(element, "Refer/Sip")
+    target = _target(element.text, (), reader)
+    headers = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in target.headers)
+    return f"{target.uri}?{headers}" if headers else target.uri
 
 
 def _read_uri(element: Element, common: Headers, reader: Reader) -> SipTarget:

@@ -133,13 +133,25 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Refer:
+    """`<Refer>`: ask the far end of the call to call `target`, a `sip:` URI, instead (RFC 3515).
+
+    Without `action` the next verb runs afterwards.
+    """
+
+    target: str
+    action: str | None = None
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
 class NeedsMedia:
     """A verb that only a media engine could run; `what` names the part, as `<Number sendDigits>`."""
 
     what: str
 
 
-Verb = Dial | Reject | Hangup | Redirect | Pause | NeedsMedia
+Verb = Dial | Refer | Reject | Hangup | Redirect | Pause | NeedsMedia
 
 
 @dataclass(frozen=True, slots=True)

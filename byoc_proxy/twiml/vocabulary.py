@@ -107,6 +107,8 @@ WORDS: Final[Mapping[str, Word]] = {
     "Dial/Application/Parameter": skipped("name value", 13215),
     "Dial/Sim": skipped(code=13215),
     "Dial/WhatsApp": skipped("url method statusCallback statusCallbackEvent statusCallbackMethod", 13215),
+    "Refer": Word(attributes={"action": _URL, "method": Attribute()}),
+    "Refer/Sip": Word(),
     "Redirect": Word(attributes={"method": Attribute(code=13710)}),
     "Reject": Word(attributes={"reason": Attribute(code=13810)}),
     "Reject/Parameter": silent("name value"),

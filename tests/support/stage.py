@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from byoc_proxy.twiml.interpreter import DialOutcome, Fetched, FetchFailed, ScriptRequest
-from byoc_proxy.twiml.verbs import Dial
+from byoc_proxy.twiml.interpreter import DialOutcome, Fetched, FetchFailed, ReferOutcome, ScriptRequest
+from byoc_proxy.twiml.verbs import Dial, Refer
 
 BUSY = DialOutcome("busy", "CA1")
 
@@ -14,9 +14,11 @@ class Stage:
 
     pages: dict[str, str] = field(default_factory=dict)
     outcome: DialOutcome = BUSY
+    referred: ReferOutcome = ReferOutcome("failed", 405)
     done: list[str] = field(default_factory=list)
     asked: list[ScriptRequest] = field(default_factory=list)
     dialled: list[Dial] = field(default_factory=list)
+    promised: list[ScriptRequest | None] = field(default_factory=list)
     noted: list[int] = field(default_factory=list)
 
     async def fetch(self, request: ScriptRequest) -> Fetched:
@@ -26,10 +28,15 @@ class Stage:
             raise FetchFailed(11200, "the application answered 500", request.url)
         return Fetched(request.url, page.encode())
 
-    async def dial(self, dial: Dial) -> DialOutcome:
+    async def dial(self, dial: Dial, then: ScriptRequest | None) -> DialOutcome:
         self.dialled.append(dial)
+        self.promised.append(then)
         self.done.append("dial")
         return self.outcome
+
+    async def refer(self, refer: Refer, then: ScriptRequest | None) -> ReferOutcome:
+        self.done.append(f"refer to {refer.target}")
+        return self.referred
 
     async def pause(self, seconds: float) -> None:
         self.done.append(f"pause {seconds}")
