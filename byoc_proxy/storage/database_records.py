@@ -111,7 +111,7 @@ class DatabaseRecords:
 
         `StoreUnavailable`: it is not there, and if that is not known now (`UnsureCommit`), it will not be later.
         """
-        rows = call_rows(record, self._node, self._wall())
+        rows = call_rows(record, self._node, self._wall(), subscriptions=self.notices.subscriptions)
         try:
             async with asyncio.timeout(_FIRST_TURN):
                 await self._in_order.wait()

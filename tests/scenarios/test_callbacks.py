@@ -8,8 +8,9 @@ from twilio.request_validator import RequestValidator
 
 from byoc_proxy.call import callbacks
 from byoc_proxy.storage.notice import Notice
+from byoc_proxy.twiml.verbs import StatusCallback
 from byoc_proxy.webhook.turns import NOTICES_PER_ORIGIN
-from tests.support.build import DIAL, TOKEN, TRUNK, WALL, Scene, account_sid
+from tests.support.build import DIAL, HELD, TOKEN, TRUNK, WALL, Scene, account_sid
 from tests.support.customer import Asked
 
 STATUS = "http://app.example.test/status"
@@ -131,6 +132,81 @@ async def test_a_phone_that_nobody_takes_is_told_as_no_answer_with_487(scene: Sc
     (asked,) = scene.customer.asked("/child")
     assert (asked.params["CallStatus"], asked.params["SipResponseCode"]) == ("no-answer", "487")
     assert (asked.params["CallDuration"], asked.params["Duration"]) == ("0", "0")
+
+
+PAUSE = '<Response><Pause length="60"/></Response>'
+ALL = ("initiated", "ringing", "answered", "completed")
+
+
+async def test_who_asked_for_a_call_over_the_api_is_told_and_the_trunk_is_not(scene: Scene) -> None:
+    scene.starts(TRUNKS)
+    listens(scene)
+    listens(scene, "/child")
+    call = scene.places(PAUSE, callback=StatusCallback(CHILD, "POST", ALL))
+    there = await scene.first.invited()
+    there.rings()
+    there.answers(HELD)
+    await there.receives("ACK")
+    await scene.sleeps(10)
+    assert call.end()
+    await there.receives("BYE")
+    await scene.over(1)
+    assert told(scene, "/child") == ["initiated", "ringing", "in-progress", "completed"]
+    assert set(told(scene, "/child", "Direction")) == {"outbound-api"}
+    assert scene.customer.asked("/status") == []  # a trunk hears of what comes in
+
+
+async def test_by_default_only_the_end_of_a_call_of_the_api_is_told(scene: Scene) -> None:
+    scene.starts()
+    listens(scene, "/child")
+    scene.places(PAUSE, callback=StatusCallback(CHILD))
+    (await scene.first.invited()).refuses(486)
+    await scene.over(1)
+    (asked,) = scene.customer.asked("/child")
+    assert (asked.params["CallStatus"], asked.params["SipResponseCode"]) == ("busy", "486")
+    assert (asked.params["SequenceNumber"], asked.params["CallDuration"]) == ("0", "0")
+
+
+async def test_a_call_that_is_canceled_while_it_is_queued_tells_nobody(scene: Scene) -> None:
+    scene.starts()
+    listens(scene, "/child")
+    queued = scene.node.switchboard.place(scene.new_call(PAUSE, callback=StatusCallback(CHILD, "POST", ALL)))
+    await scene.sleeps(1)
+    assert queued.cancel()
+    assert (await scene.over(1)).status == "canceled"
+    assert scene.customer.requests == []
+
+
+async def test_a_call_that_is_canceled_while_it_rings_is_told_as_canceled(scene: Scene) -> None:
+    scene.starts()
+    listens(scene, "/child")
+    ringing = scene.places(PAUSE, callback=StatusCallback(CHILD))
+    (await scene.first.invited()).rings()
+    await scene.settled()
+    assert ringing.cancel()
+    await scene.over(1)
+    (asked,) = scene.customer.asked("/child")
+    assert (asked.params["CallStatus"], asked.params["SipResponseCode"]) == ("canceled", "487")
+
+
+async def test_a_queued_call_of_a_node_that_stops_is_told_to_have_failed(scene: Scene) -> None:
+    scene.starts()
+    listens(scene, "/child")
+    scene.node.switchboard.place(scene.new_call(PAUSE, callback=StatusCallback(CHILD)))
+    await scene.node.stop(5)
+    assert told(scene, "/child") == ["failed"]
+
+
+async def test_another_url_that_is_named_while_the_call_is_up_is_told_from_then_on(scene: Scene) -> None:
+    scene.starts()
+    listens(scene)
+    listens(scene, "/child")
+    call, there = await scene.reaches(PAUSE, callback=StatusCallback(CHILD, "POST", ALL))
+    call.progress.callback = StatusCallback(STATUS)
+    there.hangs_up()
+    await scene.over(1)
+    assert told(scene, "/child") == ["initiated", "in-progress"]
+    assert [asked.params["SequenceNumber"] for asked in scene.customer.asked("/status")] == ["2"]
 
 
 async def test_the_official_validator_accepts_every_callback(scene: Scene) -> None:

@@ -227,6 +227,19 @@ async def test_the_subscriber_of_a_call_that_was_up_is_told_that_it_failed(datab
     assert again.told() == [("1", "failed", "1")]  # from the table: it owes nothing any more
 
 
+async def test_the_subscriber_of_a_call_that_was_promised_and_never_made_is_told_that_it_failed(
+    database: Database,
+) -> None:
+    killed = records(database)
+    await written(killed)
+    killed.notices.subscriptions[CALL] = subscribed()
+    record = ringing(1)
+    record.status = "queued"
+    await killed.settle(record)
+    _, heir = await restarted(database)
+    assert heir.told() == [("1", "failed", "0")]
+
+
 async def test_what_a_crash_found_in_the_table_is_not_told_a_second_time_in_other_words(database: Database) -> None:
     killed = records(database)
     subscription = killed.notices.subscriptions[CALL] = subscribed()
