@@ -13,6 +13,7 @@ from byoc_proxy.storage.database import Database
 from byoc_proxy.trunk.model import stable_sid
 from tests.support.api import ACME, DECLARED, TRUNKS, Installation, installed
 from tests.support.provisioned import started
+from tests.support.sdk import sdk
 
 pytestmark = pytest.mark.store
 BINS, APPLICATIONS = "/v1/TwimlBins", "/Applications.json"
@@ -246,3 +247,48 @@ async def test_a_row_that_names_a_function_is_left_out(
     directory = (await started(database, api.provisioning.declared)).directories.current
     assert trunk["sid"] not in directory.trunks
     assert support["sid"] not in directory.applications
+
+
+async def test_a_row_that_the_file_no_longer_goes_with_is_left_out_at_the_start(
+    api: Installation, database: Database, tmp_path: Path
+) -> None:
+    """The file wins: what it takes away is missing, and what it declares is declared."""
+    trunk = await api.acme.made(TRUNKS, VoiceUrl="twiml:closed")
+    mine = await a_bin(api)
+    named = await api.acme.made(TRUNKS, VoiceUrl="twiml:greeting")
+    (tmp_path / "config.yaml").write_text(DECLARED, encoding="utf-8")
+    without = load(tmp_path / "config.yaml", {}).resources
+    directory = (await started(database, without)).directories.current
+    assert trunk["sid"] not in directory.trunks
+    assert named["sid"] in directory.trunks
+    (tmp_path / "config.yaml").write_text(FILE.replace("closed", "greeting"), encoding="utf-8")
+    directory = (await started(database, load(tmp_path / "config.yaml", {}).resources)).directories.current
+    found = directory.bin_of(ACME, "greeting")
+    assert found is not None
+    assert found.sid == stable_sid("EH", "greeting") != mine["sid"]
+    assert named["sid"] in directory.trunks
+
+
+async def test_the_official_sdk_drives_applications(api: Installation) -> None:
+    applications = sdk(api).applications
+    made = await applications.create_async(
+        friendly_name="Support",
+        voice_url="https://app.example.test/voice",
+        voice_fallback_url="twiml:closed",
+        status_callback="https://app.example.test/status",
+        sms_url="https://app.example.test/sms",
+        voice_caller_id_lookup=True,
+    )
+    assert (made.voice_url, made.voice_method, made.voice_fallback_url) == (
+        "https://app.example.test/voice",
+        "POST",
+        "twiml:closed",
+    )
+    assert (made.voice_caller_id_lookup, made.sms_url) == (True, "https://app.example.test/sms")
+    assert made.date_created is not None
+    changed = await applications(made.sid).update_async(voice_method="GET", status_callback="")
+    assert (changed.voice_method, changed.status_callback) == ("GET", None)
+    assert [each.sid for each in await applications.list_async(friendly_name="Support")] == [made.sid]
+    assert (await applications(made.sid).fetch_async()).friendly_name == "Support"
+    assert await applications(made.sid).delete_async() is True
+    assert made.sid not in api.directory.applications
