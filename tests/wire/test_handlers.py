@@ -1,9 +1,13 @@
 """S36 through the real daemon: the same call between two SIPp carriers, whatever answers it."""
 
+import signal
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.support.api import Client
+from tests.support.api_daemon import MAIN, api_daemon
 from tests.support.daemon import AUTH_TOKEN, configuration, daemon
 from tests.support.sipp import Sipp
 from tests.support.voice_app import voice_app
@@ -64,3 +68,46 @@ async def test_a_function_that_hangs_keeps_neither_its_call_nor_the_end_of_the_p
     assert [event["code"] for event in record["events"]] == [11203]
     assert [asked["url"] for asked in record["webhooks"]] == ["python:voice:hangs", "twiml:main"]
     assert record["status"] == "completed"
+
+
+@pytest.mark.parametrize("with_a_database", [False, True])
+async def test_sighup_loads_what_is_new_and_keeps_what_is_loaded(tmp_path: Path, with_a_database: bool) -> None:
+    busy, rejected = (f"<Response><Reject{more}/></Response>" for more in (" reason='busy'", ""))
+    module = "def first(_):\n    return {!r}\n"
+    (tmp_path / "voice.py").write_text(module.format(busy), encoding="utf-8")
+    (tmp_path / "later.py").write_text(module.format(rejected), encoding="utf-8")
+    document = configuration("sip:127.0.0.20:5090", voice_url="python:voice:first")
+    document |= {"database": {"url": "sqlite:///byoc-proxy.db"}} if with_a_database else {}
+    sipp = Sipp(tmp_path)
+    async with daemon(tmp_path, document, allowed=["config.kept"]) as proxy:
+        (tmp_path / "voice.py").write_text(module.format(rejected), encoding="utf-8")
+        for url, event, status in (
+            ("python:voice:first", "config.reloaded", 486),
+            ("python:voice:second", "config.kept", 486),
+            ("python:later:first", "config.reloaded", 404),
+        ):
+            proxy.log.clear()
+            document["trunks"]["t1"]["voice_url"] = url
+            proxy.config.write_text(yaml.safe_dump(document), encoding="utf-8")
+            proxy.signal(signal.SIGHUP)
+            await proxy.logged(event)
+            report = await sipp.uac("uac_refused.xml", proxy.udp, final=status)
+            assert report.exit_code == 0, report.errors + report.messages
+
+
+async def test_a_bin_that_is_changed_over_the_api_answers_the_next_call(tmp_path: Path) -> None:
+    document = configuration("sip:127.0.0.20:5090", voice_url="twiml:closed")
+    document |= {"database": {"url": "sqlite:///byoc-proxy.db"}, "api": {"bind": "127.0.0.1:0"}}
+    document["twiml_bins"] = {"closed": {"twiml": "<Response><Redirect>twiml:reason</Redirect></Response>"}}
+    sipp = Sipp(tmp_path)
+    async with api_daemon(tmp_path, document) as api:
+        client = Client(None, MAIN, AUTH_TOKEN, base=api.base)
+        try:
+            script = "<Response><Reject reason='{}'/></Response>"
+            made = await client.made("/v1/TwimlBins", UniqueName="reason", Twiml=script.format("busy"))
+            for reason, status in (("busy", 486), ("rejected", 404)):
+                await client.post(f"/v1/TwimlBins/{made['sid']}", Twiml=script.format(reason))
+                report = await sipp.uac("uac_refused.xml", api.proxy.udp, final=status)
+                assert report.exit_code == 0, report.errors + report.messages
+        finally:
+            await client.close()
