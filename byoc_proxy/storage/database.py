@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -181,7 +182,9 @@ def _sqlite(url: URL, lock_wait: float) -> AsyncEngine:
     def connected(connection: Any, _: object) -> None:
         connection.isolation_level = None  # or the driver would begin transactions of its own, and too late
         cursor = connection.cursor()
-        for pragma in (f"busy_timeout={lock_wait * 1000:.0f}", "journal_mode=WAL", *_PRAGMAS):
+        cursor.execute(f"PRAGMA busy_timeout={lock_wait * 1000:.0f}")
+        _keep_a_log(cursor, lock_wait)
+        for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -200,6 +203,23 @@ def _sqlite(url: URL, lock_wait: float) -> AsyncEngine:
     return engine
 
 
+def _keep_a_log(cursor: Any, lock_wait: float) -> None:
+    """Write ahead. The first who comes makes the file so for good, and for that SQLite does not wait until the
+    transaction of another one is over, whatever its `busy_timeout` says.
+    """
+    tries = max(int(lock_wait / _BETWEEN_TRIES), 1)
+    for left in reversed(range(tries)):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or not left:
+                raise
+            await_only(asyncio.sleep(_BETWEEN_TRIES))
+        else:
+            return
+
+
+_BETWEEN_TRIES: Final = 0.02  # seconds
 # FULL: in WAL mode anything less forgets commits when the power fails.
 _PRAGMAS: Final = ("synchronous=FULL", "foreign_keys=ON")
 _POOL: Final[dict[str, Any]] = {

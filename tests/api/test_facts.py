@@ -35,7 +35,7 @@ ELSEWHERE = {
     15: ("tests/scenarios/test_scripts.py", "test_reject_refuses_the_call"),
     16: ("tests/scenarios/test_scripts.py", "test_pause_first_lets_the_phone_ring_before_anything_is_answered"),
     17: ("tests/scenarios/test_scripts.py", "test_an_unanswered_dial_is_no_answer_and_the_script_goes_on"),
-    19: ("tests/call/test_status.py", "test_the_status_of_a_call_that_we_refused"),
+    19: ("tests/call/test_status.py", "test_the_status_of_a_leg_that_got_this_final_response"),
     20: ("tests/webhook/test_client.py", "test_an_application_that_hangs_costs_fifteen_seconds"),
     21: ("tests/webhook/test_signature.py", "test_the_official_validator_accepts_every_signed_form"),
     22: ("tests/api/test_calls.py", "test_a_call_has_every_field_of_the_contract"),

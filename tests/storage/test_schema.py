@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,18 @@ async def test_of_several_nodes_that_start_at_once_one_makes_the_schema(new_url:
         assert set(metadata.tables) <= set(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
     for database in databases:
         await database.close()
+
+
+async def test_a_file_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    """As long as it is no write-ahead log yet, SQLite itself would not wait for a transaction that may write."""
+    there = sqlite3.connect(tmp_path / "new.db", isolation_level=None)
+    there.execute("BEGIN IMMEDIATE")
+    opening = asyncio.create_task(Database.open(f"sqlite:///{tmp_path}/new.db", Log()))
+    await asyncio.sleep(0.3)
+    assert not opening.done()
+    there.execute("COMMIT")
+    there.close()
+    await (await opening).close()
 
 
 async def test_a_migration_that_fails_leaves_nothing_behind(new_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
