@@ -14,6 +14,7 @@ from byoc_proxy.call.passage import Passage, TooLarge, find_passage
 from byoc_proxy.net.wire import Unreachable as WireUnreachable
 from byoc_proxy.sip.digest_client import Proof
 from byoc_proxy.trunk.health import Evidence
+from byoc_proxy.trunk.relaying import extensions
 from byoc_proxy.trunk.verdicts import FinalResponse, NoProgress, Outcome, Silence, Unreachable
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Attempt:
         if not await leg.beyond(Stage.HEARD, policy.ring_no_progress_timeout):
             return NoProgress()
         await leg.beyond(Stage.RINGING)
-        return _final(leg)
+        return _final(leg, heard=self._quarry.trunk is None)
 
     def _proves(self, proof: Proof, leg: Leg) -> bool:
         """Whether the leg was refused by a challenge that can be answered."""
@@ -135,12 +136,14 @@ class Attempt:
         return proof.takes(response, "INVITE", uri, self._services.token())
 
 
-def _final(leg: Leg) -> Outcome:
+def _final(leg: Leg, *, heard: bool) -> Outcome:
+    """`heard`: an application may hear what the far end adds, which on a trunk is a carrier."""
     if leg.answer is not None:
         return FinalResponse(leg.answer.status, leg.answer.reason)
     refusal = leg.refusal
     response = refusal.response if refusal else None
     if response is not None:
-        return FinalResponse(response.status, response.reason, response.retry_after)
+        added = extensions(response.headers) if heard else ()
+        return FinalResponse(response.status, response.reason, response.retry_after, added)
     cause = refusal.cause if refusal else "the leg ended"
     return Silence() if cause == "timeout" else Unreachable(cause)

@@ -13,6 +13,7 @@ from byoc_proxy.call.hunt import RING_BUFFER, Hunt, routing_error
 from byoc_proxy.call.status import Cause, Status, cause_of_all, dial_status
 from byoc_proxy.sip.outputs import Ended
 from byoc_proxy.sip.sdp import holds
+from byoc_proxy.trunk.relaying import extensions
 from byoc_proxy.trunk.verdicts import CallerLeft, FinalResponse, failure
 from byoc_proxy.twiml.interpreter import DialOutcome
 from byoc_proxy.twiml.verbs import Number, Sip
@@ -44,6 +45,7 @@ class DialRun:
         self._talk: Conversation | None = None
         self.left_off = DialOutcome(Status.CANCELED)  # how it stood when the caller left
         self._winner: tuple[Hunt, float] | None = None  # who answered, and when
+        self._answered_with: dict[str, str] = {}
 
     async def run(self) -> DialOutcome:
         """Call somebody and, if they answer, wait until that leg is over. Leaves nobody ringing or talking."""
@@ -201,7 +203,8 @@ class DialRun:
         self._journal.tell("dial.failed", status=status, sip_status=final.status)
         sid = self.hunts[0].quarry.call_sid if self.hunts else None
         code = 487 if final is NOBODY else final.status
-        return DialOutcome(status, sid, sip_response_code=code, is_sip=isinstance(self._dial.nouns[0], Sip))
+        is_sip = isinstance(self._dial.nouns[0], Sip)
+        return DialOutcome(status, sid, sip_response_code=code, is_sip=is_sip, sip_headers=final.extensions)
 
     # --- talking -------------------------------------------------------------------------------------------
 
@@ -212,6 +215,7 @@ class DialRun:
         self.refusal, self.error = None, ""
         started = self._services.endpoint.now
         self._winner = winner, started
+        self._answered_with = dict(extensions(callee.answer_fields))  # before the caller's answer takes them
         talk = self._talk = Conversation(
             self._services,
             self._journal,
@@ -237,6 +241,7 @@ class DialRun:
 
     def _completed(self, winner: Hunt, started: float) -> DialOutcome:
         callee = winner.leg
+        last = callee.ending.request if callee is not None and callee.ending is not None else None
         return DialOutcome(
             Status.COMPLETED,
             winner.quarry.call_sid,
@@ -245,6 +250,7 @@ class DialRun:
             sip_response_code=200,
             sip_call_id=callee.call_id if callee is not None else None,
             is_sip=winner.quarry.trunk_sid is None,  # a <Number> leaves on a trunk
+            sip_headers=tuple({**self._answered_with, **dict(extensions(last.headers) if last else ())}.items()),
         )
 
     def _redial(self, number: str, asker: Leg, offer: bytes, tell: Callable[[Response], None]) -> Hunt:

@@ -44,9 +44,7 @@ class ScriptStage:
     async def fetch(self, request: ScriptRequest) -> Fetched:
         call = self._call
         services = call.services
-        parameters = voice_parameters(call.facts, call.journal.status)
-        if request.extra:
-            parameters += request.extra
+        parameters = voice_parameters(call.facts, call.journal.status, request.extra)
         with call.journal.webhook(request.url, request.method) as asked:
             if not request.url:
                 asked.code = NO_VOICE_URL

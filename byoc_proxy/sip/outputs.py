@@ -113,11 +113,14 @@ class Replied:
 
 @dataclass(slots=True)
 class Ended:
-    """The session is over for its user; the wire may still be winding down."""
+    """The session is over for its user; the wire may still be winding down. `request` is the far end's, if one
+    ended it.
+    """
 
     session: Session
     by: By
     reason: str
+    request: Request | None = None
 
 
 @dataclass(slots=True)

@@ -204,7 +204,7 @@ class Session(Asking):
 
     def ended_by_remote(self, transaction: ServerTransaction, now: float) -> None:
         request = transaction.request
-        self._end(By.REMOTE, request.headers.get("reason") or request.method, now)
+        self._end(By.REMOTE, request.headers.get("reason") or request.method, now, request)
 
     def ended_by_us(self, reason: Any, now: float) -> None:
         self._end(By.LOCAL, reason if isinstance(reason, str) and reason else "hang up", now)
@@ -221,10 +221,10 @@ class Session(Asking):
     def forget(self, _: object, now: float) -> None:
         self.stack.forget(self)
 
-    def _end(self, by: By, reason: str, now: float) -> None:
+    def _end(self, by: By, reason: str, now: float, request: Request | None = None) -> None:
         self._settle(now)
         self.rest(now)
-        self.stack.emit(Ended(self, by, reason))
+        self.stack.emit(Ended(self, by, reason, request))
 
     def _settle(self, now: float) -> None:
         """Nothing of a session that ends stays unanswered, on either side (§15.1.2)."""

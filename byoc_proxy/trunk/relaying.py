@@ -62,6 +62,11 @@ def candidates(fields: Iterable[Field]) -> tuple[Field, ...]:
     return tuple(field for field in fields if field[0] not in _NEVER)
 
 
+def extensions(fields: Iterable[Field]) -> tuple[tuple[str, str], ...]:
+    """The X- headers, by name and value: what applications say to each other."""
+    return tuple([(name, value) for key, name, value in fields if key.startswith("x-")])
+
+
 class Border:
     """What may be said to one carrier of what came from elsewhere: the fields that `patterns` name.
 

@@ -7,7 +7,7 @@ to it; a policy may replace the list of final codes that stop the hunt. Which ad
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
@@ -31,11 +31,14 @@ class Provisional:
 
 @dataclass(frozen=True, slots=True)
 class FinalResponse:
-    """A 2xx to 6xx came. `retry_after` in seconds when the header was there."""
+    """A 2xx to 6xx came. `retry_after` in seconds when the header was there; `extensions` are its X- headers, of a
+    far end whose words the application hears.
+    """
 
     status: int
     reason: str = ""
     retry_after: float | None = None
+    extensions: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

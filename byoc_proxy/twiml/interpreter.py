@@ -74,7 +74,8 @@ class DialOutcome:
     """How a `<Dial>` went: a DialCallStatus, and the seconds from answer to end of the called leg.
 
     `call_sid` names the called leg, None when there was none. `is_sip` says that the leg was a `<Sip>`; only
-    then the application is told `sip_call_id` and `sip_response_code`.
+    then the application is told `sip_call_id`, `sip_response_code` and `sip_headers`, the X- headers of its answer
+    or refusal and of its BYE.
     """
 
     status: str
@@ -84,6 +85,7 @@ class DialOutcome:
     sip_response_code: int | None = None
     sip_call_id: str | None = None
     is_sip: bool = False
+    sip_headers: Parameters = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +281,8 @@ def dial_parameters(outcome: DialOutcome) -> Parameters:
         parameters.append(("DialSipCallId", outcome.sip_call_id))
     if outcome.is_sip and outcome.sip_response_code is not None:
         parameters.append(("DialSipResponseCode", str(outcome.sip_response_code)))
+    if outcome.is_sip:
+        parameters += [(f"DialSipHeader_{name}", value) for name, value in outcome.sip_headers]
     return tuple(parameters)
 
 

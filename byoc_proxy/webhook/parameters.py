@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from byoc_proxy.sip.uri import SipUri, bracketed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from byoc_proxy.sip.uri import Uri
 
 API_VERSION: Final = "2010-04-01"
@@ -74,8 +76,8 @@ def party(uri: Uri, caller_format: CallerFormat = "auto") -> str:
     return f"sip:{user}@{bracketed(uri.host)}" if user else f"sip:{bracketed(uri.host)}"
 
 
-def voice_parameters(facts: CallFacts, status: str) -> list[tuple[str, str]]:
-    """The base parameters of a request about a call whose CallStatus is `status`."""
+def voice_parameters(facts: CallFacts, status: str, extra: Iterable[tuple[str, str]] = ()) -> list[tuple[str, str]]:
+    """The base parameters of a request about a call whose CallStatus is `status`, and those of the request."""
     parameters = [
         ("CallSid", facts.call_sid),
         ("AccountSid", facts.account_sid),
@@ -96,6 +98,7 @@ def voice_parameters(facts: CallFacts, status: str) -> list[tuple[str, str]]:
     parameters += [(name, value) for name, value in optional if value is not None]
     if facts.sip is not None:
         parameters += _sip_parameters(facts.sip)
+    parameters += extra
     return [pair if pair[1].isascii() else (_unicode(pair[0]), _unicode(pair[1])) for pair in parameters]
 
 

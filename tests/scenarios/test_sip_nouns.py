@@ -164,3 +164,65 @@ async def test_secure_false_asks_for_nothing_and_is_not_sent(scene: Scene) -> No
     await call.hears(200)
     call.acks()
     await hang_up(call, there)
+
+
+# --- what the party says in headers of its own -------------------------------------------------------------
+
+
+def heard(scene: Scene) -> dict[str, str]:
+    """The headers of the party that the action was told of."""
+    (asked,) = scene.customer.asked("/after")
+    return {name: value for name, value in asked.params.items() if name.startswith("DialSipHeader_")}
+
+
+async def test_the_action_hears_the_x_headers_of_a_refusal(scene: Scene) -> None:
+    scene.starts(twiml=dial("<Sip>sip:bob@198.51.100.1</Sip>", action="/after"))
+    scene.customer.answers("/after", "<Response><Reject/></Response>")
+    call = scene.caller.calls()
+    await call.hears(180)
+    (await scene.first.invited()).refuses(486, headers=["X-Why: lunch", "Warning: 399 x", "x-until: 13:00"])
+    await call.hears(404)
+    assert heard(scene) == {"DialSipHeader_X-Why": "lunch", "DialSipHeader_x-until": "13:00"}
+
+
+async def test_the_action_hears_the_x_headers_of_the_best_refusal_among_several_addresses(scene: Scene) -> None:
+    party = uri("sip:bob@198.51.100.1", priority=1) + uri("sip:bob@198.51.100.2", priority=2)
+    scene.starts(twiml=dial(f"<Sip>{party}</Sip>", action="/after"))
+    scene.customer.answers("/after", "<Response><Reject/></Response>")
+    call = scene.caller.calls()
+    await call.hears(180)
+    (await scene.first.invited()).refuses(480, headers=["X-Why: lunch"])
+    (await scene.second.invited()).refuses(503, headers=["X-Why: overload"])
+    await call.hears(404)
+    assert heard(scene) == {"DialSipHeader_X-Why": "lunch"}
+
+
+async def test_the_action_hears_the_x_headers_of_the_answer_and_of_the_bye(scene: Scene) -> None:
+    scene.starts(twiml=dial("<Sip>sip:bob@198.51.100.1</Sip>", action="/after"))
+    scene.customer.answers("/after", "<Response/>")
+    call = scene.caller.calls()
+    await call.hears(180)
+    there = await scene.first.invited()
+    there.answers(headers=["X-Agent: 17", "X-State: talking"])
+    await there.receives("ACK")
+    await call.hears(200)
+    call.acks()
+    await scene.settled()
+    there.hangs_up(["X-State: sold", "X-Odd: caf\udce9"])
+    await there.hears(200, "BYE")
+    await call.receives("BYE")
+    assert heard(scene) == {
+        "DialSipHeader_X-Agent": "17",
+        "DialSipHeader_X-State": "sold",
+        "DialSipHeader_X-Odd": "caf\ufffd",
+    }
+
+
+async def test_what_a_carrier_adds_is_between_it_and_us(scene: Scene) -> None:
+    scene.starts(twiml=dial("<Number>+14158675309</Number>", action="/after"))
+    scene.customer.answers("/after", "<Response/>")
+    call, there = await scene.talking(headers=["X-Route: 7"])
+    there.hangs_up(["X-Cost: 4"])
+    await there.hears(200, "BYE")
+    await call.receives("BYE")
+    assert heard(scene) == {}
