@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.stage import ScriptStage
 from byoc_proxy.call.status import Cause, Status
+from byoc_proxy.call.time_limit import TimeLimit
 from byoc_proxy.sip.outputs import By
 from byoc_proxy.trunk.admission import ERROR_HEADER
 from byoc_proxy.trunk.verdicts import FinalResponse, status_for_other_leg
@@ -68,8 +69,7 @@ class Call:
         self._leg: Leg | None = None
         self._scope: asyncio.Timeout | None = None  # around what the call does now
         self.last_words: ScriptRequest | None = None
-        self._limit = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
+        self._limit: TimeLimit | None = None
         if leg is not None:
             self.stands_on(leg)
 
@@ -102,8 +102,7 @@ class Call:
             self.fail(INTERNAL, "Internal failure")
         finally:
             self._scope = None
-            if self._alarm is not None:
-                self._alarm.cancel()
+            self._lift_limit()
             self._hang_up("")
 
     def close(self) -> None:
@@ -220,8 +219,8 @@ class Call:
         """Hang up so many seconds after the answer, or at once if that is past."""
         if self.progress.over:
             return False
-        self._limit = seconds
-        self._time_passes()
+        self._lift_limit()
+        self._limit = TimeLimit(self.progress, self._time_is_up, seconds)
         return True
 
     def hunt_of(self, call_sid: str) -> Hunt | None:
@@ -229,15 +228,14 @@ class Call:
         hunts = self.dialled.hunts if self.dialled is not None else ()
         return next((hunt for hunt in hunts if hunt.quarry.call_sid == call_sid and hunt.lives), None)
 
-    def _time_passes(self) -> None:
-        """Time counts from the answer, so that before it all of it is left."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-        left = self._limit - (self.progress.answered_for or 0.0)
-        if left > 0.0:
-            self._alarm = asyncio.get_running_loop().call_later(left, self._time_passes)
-        elif self.end():
-            self.journal.tell("call.time_limit", seconds=self._limit)
+    def _time_is_up(self) -> None:
+        self.journal.tell("call.time_limit", seconds=round(self.progress.answered_for or 0.0, 3))
+        self.end()
+
+    def _lift_limit(self) -> None:
+        limit, self._limit = self._limit, None
+        if limit is not None:
+            limit.stop()
 
     # --- how a script may end it ---------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from byoc_proxy.call.bridge import Bridge, refuse_method
 from byoc_proxy.call.dialling import CannotDial
 from byoc_proxy.call.status import Cause
 from byoc_proxy.call.transfer import NOT_ALLOWED, Referral, Reports, read_referral
-from byoc_proxy.sip.sdp import without_direction
+from byoc_proxy.sip.sdp import inactive, without_direction
 from byoc_proxy.trunk.verdicts import FinalResponse, failure
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ class Conversation:
         if self._referral is not None or not self.joined or self.other.ending is not None:
             return False
         self._part()
+        for leg in (self.anchor, self.other):
+            if leg.local_sdp:
+                leg.offer(inactive(leg.local_sdp), lambda _: None)  # they hear each other no more
         self._released = True
         self._news.set()
         return True

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.bridge import Bridge, refuse_method
-from byoc_proxy.call.conversation import Conversation, NotJoined
+from byoc_proxy.call.conversation import Conversation, NotJoined, Released
 from byoc_proxy.call.dialling import CannotDial, Dialling
 from byoc_proxy.call.hunt import RING_BUFFER, Hunt, routing_error
 from byoc_proxy.call.status import Cause, Status, cause_of_all, dial_status
@@ -69,6 +69,14 @@ class DialRun:
         if self._talk is not None:
             self._talk.other.hang_up(reason)
             self._talk.anchor.hang_up(reason)
+
+    def release(self, hunt: Hunt) -> Leg | None:
+        """Let the dialled leg that talks go its own way; None when this is not one that can."""
+        talk = self._talk
+        if talk is None or hunt.leg is not talk.other or not talk.release():
+            return None
+        self.hunts.remove(hunt)
+        return hunt.leg
 
     async def _run(self) -> DialOutcome:
         started = self._services.endpoint.now
@@ -230,6 +238,8 @@ class DialRun:
         if ended is None:
             self._journal.tell("dial.time_limit", seconds=self._dial.time_limit)
             talk.other.hang_up()
+        elif isinstance(ended, Released):
+            return replace(self._completed(winner, started), duration=None)  # it goes on
         elif isinstance(ended, Ended):
             self._journal.callee_ended(ended)
         return self._completed(winner, started)

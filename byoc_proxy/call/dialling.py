@@ -14,6 +14,8 @@ from byoc_proxy.trunk.admission import ACCOUNT_NOT_ACTIVE, SECURE_TRANSPORT_REQU
 from byoc_proxy.trunk.identity import Identity, Presentation
 from byoc_proxy.trunk.model import (
     AccountSid,
+    ByocTrunk,
+    ByocTrunkSid,
     ConnectionPolicy,
     ConnectionPolicySid,
     ConnectionPolicyTarget,
@@ -27,13 +29,17 @@ if TYPE_CHECKING:
 
     from byoc_proxy.call.intent import Origin
     from byoc_proxy.trunk.directory import Directory
-    from byoc_proxy.trunk.model import ByocTrunk
     from byoc_proxy.twiml.verbs import Sip, SipTarget
 
 NO_TARGETS: Final = 32010  # no valid origination URIs configured
 INVALID_TRUNK: Final = 21300  # invalid BYOC trunk SID
 INVALID_SIP_URI: Final = 13243
 OWN_DOMAIN: Final = 13255  # a <Sip> cannot be a domain of the service itself
+
+
+def on_no_trunk(account_sid: AccountSid) -> ByocTrunk:
+    """The settings of a leg that is on no trunk: none, and no name."""
+    return ByocTrunk(ByocTrunkSid(""), account_sid)
 
 
 class CannotDial(Exception):

@@ -14,6 +14,7 @@ from byoc_proxy.call.attempt import Attempt
 from byoc_proxy.call.evidence import in_words, spelt
 from byoc_proxy.call.lines import Full
 from byoc_proxy.call.status import Cause, Status, cause_of_all
+from byoc_proxy.call.time_limit import TimeLimit
 from byoc_proxy.sip.locate import NotLocated
 from byoc_proxy.storage.record import AttemptRecord
 from byoc_proxy.trunk.origination import Destination, redirected_to
@@ -111,6 +112,14 @@ class Hunt:
         self._on_progress = on_progress
         self._line: Line | None = None
         self._scope: asyncio.Timeout | None = None  # while it runs
+        self._limit: TimeLimit | None = None
+
+    @property
+    def begun(self) -> Progress:
+        """Of a hunt that has begun."""
+        if self.progress is None:
+            raise AssertionError("nobody has been hunted for yet")
+        return self.progress
 
     @property
     def lives(self) -> bool:
@@ -151,10 +160,22 @@ class Hunt:
         """Call it off: `run` returns without a leg. Too late, nothing happens."""
         scope, self._scope = self._scope, None
         if scope is not None:
+            self.begun.move(Cause.CANCELLED, 487)
             scope.reschedule(self._services.endpoint.now)
+
+    def limit(self, seconds: float) -> None:
+        """Hang the leg up so many seconds after its answer."""
+        self._lift_limit()
+        self._limit = TimeLimit(self.begun, lambda: self.leg.hang_up() if self.leg else self.cancel(), seconds)
+
+    def _lift_limit(self) -> None:
+        limit, self._limit = self._limit, None
+        if limit is not None:
+            limit.stop()
 
     def free(self, cause: Cause = Cause.CANCELLED, sip_status: int | None = 487) -> None:
         """The leg is over, or given up before it was answered because of `cause`. Its line is free. Idempotent."""
+        self._lift_limit()
         if self._line is not None:
             self._services.lines.release(self._line)
             self._line = None

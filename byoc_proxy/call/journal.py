@@ -53,6 +53,14 @@ class Journal:
         self.record.legs.append(leg)
         return Progress(self._services, facts, Status.INITIATED, leg, self.record, callback)
 
+    def part(self, call_sid: str) -> LegRecord:
+        """A leg of this call goes on as a call of its own: what was known of it, and is in this record no more."""
+        told = next(leg for leg in self.record.legs if leg.call_sid == call_sid)
+        self.record.legs.remove(told)
+        self.decided(f"leg {call_sid} goes on as a call of its own")
+        self._services.records.changed(self.record)
+        return told
+
     def tell(self, event: str, **fields: object) -> None:
         """Log one decision, under the call's CallSid and its caller's Call-ID."""
         record = self.record

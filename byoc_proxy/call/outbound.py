@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.call import Call
-from byoc_proxy.call.dialling import CannotDial, Dialling
+from byoc_proxy.call.dialling import CannotDial, Dialling, on_no_trunk
 from byoc_proxy.call.hunt import RING_BUFFER, Hunt, routing_error
 from byoc_proxy.call.intent import Origin
 from byoc_proxy.call.journal import Journal
@@ -68,10 +68,9 @@ class OutboundCall(Call):
         self.stands_on(leg, "callee")
         return leg.ending is None
 
-    def close(self) -> None:
+    def release(self) -> None:
         if self._hunt is not None:
             self._hunt.free()
-        super().close()
 
     def _hunted(self) -> Hunt | None:
         """The hunt for whom it calls, by the newest snapshot; None when there is no way, which is told."""
@@ -123,12 +122,12 @@ def open_outbound(services: Services, new: NewCall) -> OutboundCall:
 
 
 def _trunk(services: Services, new: NewCall) -> ByocTrunk:
-    """The trunk that it leaves on; one without a name and with no settings for a call that leaves on none."""
+    """The trunk that it leaves on."""
     account = AccountSid(new.account_sid)
-    nowhere = ByocTrunk(ByocTrunkSid(new.trunk_sid or ""), account)
     if new.trunk_sid is None:
-        return nowhere
-    return services.directories.current.trunk_of(account, new.trunk_sid) or nowhere
+        return on_no_trunk(account)
+    trunk = services.directories.current.trunk_of(account, new.trunk_sid)
+    return trunk or ByocTrunk(ByocTrunkSid(new.trunk_sid), account)  # it is gone, and the call will say so
 
 
 def _noun(new: NewCall) -> Number | Sip:

@@ -66,6 +66,10 @@ class Progress:
         """Seconds since the answer; None before it."""
         return None if self._answered_at is None else self._services.endpoint.now - self._answered_at
 
+    def goes_on(self, record: CallRecord) -> None:
+        """The leg has become a call of its own, with this record."""
+        self._record = self._whole = record
+
     def move(self, cause: Cause, sip_status: int | None = None) -> bool:
         """`cause` has happened; False when it changes nothing here."""
         status = after(self.status, cause)

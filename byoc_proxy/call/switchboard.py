@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from byoc_proxy.call.child import Child
 from byoc_proxy.call.inbound import open_inbound
 from byoc_proxy.call.lines import WAIT_FOR_A_LINE, Line
 from byoc_proxy.call.outbound import open_outbound
@@ -67,9 +68,15 @@ class Switchboard:
         line = self.lines.seize(verdict.trunk, self._services.endpoint.now, inbound=True)
         return Seated(verdict, line) if isinstance(line, Line) else line
 
-    def find(self, call_sid: str) -> Call | None:
-        """A live call."""
-        return self.calls.get(call_sid)
+    def find(self, call_sid: str) -> Call | Child | None:
+        """A live call, or a live leg that one of them has dialled."""
+        if call_sid in self.calls:
+            return self.calls[call_sid]
+        for call in self.calls.values():
+            hunt = call.hunt_of(call_sid)
+            if hunt is not None:
+                return Child(call, hunt, self._begin)
+        return None
 
     def report(self, alert: Alert) -> None:
         """Tell an account of something about a call that may be over; else its record says so, too."""

@@ -97,6 +97,21 @@ def holds(body: bytes) -> bool:
         return False
 
 
+def inactive(body: bytes) -> bytes:
+    """The same description, of the same streams, with nothing flowing: its next version (RFC 3264 §8)."""
+    lines: list[bytes] = []
+    for line in without_direction(body).split(b"\r\n"):
+        if line.startswith(b"o="):
+            fields = line.split(b" ")
+            if len(fields) == 6 and fields[2].isdigit():
+                fields[2] = str(int(fields[2]) + 1).encode()
+            line = b" ".join(fields)
+        if line.startswith(b"m=") and any(each.startswith(b"m=") for each in lines):
+            lines.append(b"a=inactive")
+        lines.append(line)
+    return b"\r\n".join([*lines[:-1], b"a=inactive", lines[-1]])
+
+
 def without_direction(body: bytes) -> bytes:
     """The same description with every stream open both ways, which is what no direction means (RFC 8866 §6.7)."""
     lines = body.split(b"\r\n")

@@ -73,14 +73,14 @@ class FetchFailed(Exception):
 class DialOutcome:
     """How a `<Dial>` went: a DialCallStatus, and the seconds from answer to end of the called leg.
 
-    `call_sid` names the called leg, None when there was none. `is_sip` says that the leg was a `<Sip>`; only
-    then the application is told `sip_call_id`, `sip_response_code` and `sip_headers`, the X- headers of its answer
-    or refusal and of its BYE.
+    `call_sid` names the called leg, None when there was none; `duration` is None of one that goes on. `is_sip` says
+    that the leg was a `<Sip>`; only then the application is told `sip_call_id`, `sip_response_code` and
+    `sip_headers`, the X- headers of its answer or refusal and of its BYE.
     """
 
     status: str
     call_sid: str | None = None
-    duration: int = 0
+    duration: int | None = 0
     bridged: bool = False
     sip_response_code: int | None = None
     sip_call_id: str | None = None
@@ -275,7 +275,8 @@ def dial_parameters(outcome: DialOutcome) -> Parameters:
     parameters = [("DialCallStatus", outcome.status)]
     if outcome.call_sid is not None:
         parameters.append(("DialCallSid", outcome.call_sid))
-    parameters.append(("DialCallDuration", str(outcome.duration)))
+    if outcome.duration is not None:
+        parameters.append(("DialCallDuration", str(outcome.duration)))
     parameters.append(("DialBridged", "true" if outcome.bridged else "false"))
     if outcome.is_sip and outcome.sip_call_id is not None:
         parameters.append(("DialSipCallId", outcome.sip_call_id))

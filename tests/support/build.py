@@ -253,7 +253,7 @@ class Scene:
     # --- how it is done ------------------------------------------------------------------------------------
 
     def _bad_records(self) -> list[str]:
-        begun = (*self.events("call.admitted"), *self.events("call.placed"))
+        begun = [each for name in ("admitted", "placed", "parted") for each in self.events(f"call.{name}")]
         admitted = sorted(each["call_sid"] for each in begun)
         recorded = sorted(self.store.records)
         bad = [f"admitted {admitted}, recorded {recorded}"] if admitted != recorded else []
