@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
+from byoc_proxy.sim.subscriber import STATUS
 from byoc_proxy.webhook.transport import ConnectRefused, HttpRequest, HttpResponse, ProtocolViolated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
 
+    from byoc_proxy.webhook.transport import Transport
+
 _DIGITS: Final = re.compile(r"\d+")
 _NAMED: Final = re.compile(r"sip:\+(\d+)@([\d.]+)")
 _PLACE: Final = "{place}"  # of the call among those of its number
 _LENGTH: Final = 9  # digits of a dialled number
+_TELLING: Final = f'statusCallback="{STATUS}" statusCallbackEvent="initiated ringing answered completed"'
 _NOWHERE: Final = "<Response><Reject/></Response>"
 
 
@@ -32,18 +36,21 @@ class Script:
 
 
 class Application:
-    """A `Transport`. `scripts` are by dialled number, without its plus.
+    """A `Transport`. `scripts` are by dialled number, without its plus; `subscriber` takes status callbacks.
 
     Two calls may come of one number: the numbers that a call dials hold its place among them, so that no two hunts
     of a world share one. `named` are the addresses that a script names itself, by number.
     """
 
-    def __init__(self, scripts: Mapping[str, Script]) -> None:
+    def __init__(self, scripts: Mapping[str, Script], subscriber: Transport) -> None:
         self.named: dict[str, str] = {}
         self._scripts = scripts
+        self._subscriber = subscriber
         self._places: dict[str, dict[str, int]] = {}
 
     async def send(self, request: HttpRequest) -> HttpResponse:
+        if request.url == STATUS:
+            return await self._subscriber.send(request)
         fields = parse_qs((request.body or b"").decode())
         found = _DIGITS.search(fields.get("To", [""])[0])
         number = found[0] if found else ""
@@ -121,8 +128,8 @@ def _dial(chance: Random, number: str, action: str = "") -> str:
 
 def _noun(chance: Random, number: str) -> str:
     if chance.random() < 0.75:
-        return f"<Number>+{number}</Number>"
+        return f"<Number {_TELLING}>+{number}</Number>"
     host = f"198.51.100.{chance.randrange(1, 8)}"
     account = ' username="sim" password="secret-of-sim"' if chance.random() < 0.3 else ""
     transport = chance.choice(["", "", ";transport=tcp"])
-    return f"<Sip{account}>sip:+{number}@{host}{transport}</Sip>"
+    return f"<Sip {_TELLING}{account}>sip:+{number}@{host}{transport}</Sip>"

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from byoc_proxy.config.load import Loaded, load
+from byoc_proxy.sim.subscriber import STATUS
 from byoc_proxy.sim.zone import Zone
 from byoc_proxy.sip.locate import Srv
 
@@ -107,6 +108,7 @@ def _trunk(name: str) -> dict[str, Any]:
     return {
         "voice_url": VOICE,
         "voice_fallback_url": FALLBACK,
+        "status_callback_url": STATUS,
         "connection_policy": name,
         "ringing": "relay" if name in {"names", "moving"} else "early",
     }

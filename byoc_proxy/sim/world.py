@@ -26,6 +26,7 @@ from byoc_proxy.sim.peer import Peer
 from byoc_proxy.sim.reader import Reader
 from byoc_proxy.sim.resolver import MoodyResolver
 from byoc_proxy.sim.rules import EveryAnswerAcknowledged, InPolicy, OneAnswer, OneRings, OwnRequests
+from byoc_proxy.sim.subscriber import Subscriber, ToldInOrder
 from byoc_proxy.sim.tasks import Tasks
 from byoc_proxy.sim.virtual import VirtualLoop
 from byoc_proxy.sim.watch import Violation, Watch, Watched
@@ -106,7 +107,8 @@ class _Play:
         self._peers = self._make_peers()
         self._plans = [draw_call(self._chance, index, SPREAD) for index in range(calls)]
         scripts = {plan.number: draw_script(self._chance, plan.number) for plan in self._plans}
-        self._application = Application(scripts)
+        self._told = ToldInOrder(self._watch)
+        self._application = Application(scripts, Subscriber(Random(f"{seed} subscriber"), self._told))
         self._make_rules()
         self._tasks = Tasks(self._loop)
         self._loop.set_exception_handler(self._crashed)
@@ -156,6 +158,7 @@ class _Play:
             InPolicy(watch, policies, self._application.named),
             OneRings(watch, policies),
             EveryAnswerAcknowledged(watch),
+            self._told,
         ]
 
     def _start_node(self) -> None:
@@ -225,6 +228,7 @@ class _Play:
         watch = self._watch
         if not self._stopped:
             watch.over()
+            self._told.ended(self._store.records.values())
             self._judge_peers()
         kept = kept_by(self.node, stopped=self._stopped)
         kept["tasks"] = self._tasks.running()

@@ -7,8 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from byoc_proxy.call import hunt
+from byoc_proxy.call import callbacks, hunt
+from byoc_proxy.call.progress import Moved
 from byoc_proxy.call.refusals import Refusals
+from byoc_proxy.call.status import Status
+from byoc_proxy.call.subscriptions import Subscriptions
 from byoc_proxy.sim.campaign import run
 from byoc_proxy.sim.trace import course
 from byoc_proxy.sim.world import simulate
@@ -125,6 +128,23 @@ def test_an_exception_in_a_call_is_found_out(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(hunt, "close_attempt", fails)
     assert "nothing fails unseen" in broken_rules(range(1, 10))
+
+
+def test_a_callback_that_is_not_sent_again_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callbacks, "_TOO_MANY", 0)  # 429 is as good as an answer
+    assert "callbacks once each and in order" in broken_rules()
+
+
+def test_a_status_that_is_told_twice_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    hear = Subscriptions.hear
+
+    def twice(self: Subscriptions, moved: Moved) -> None:
+        hear(self, moved)
+        if moved.status is Status.RINGING:
+            hear(self, moved)
+
+    monkeypatch.setattr(Subscriptions, "hear", twice)
+    assert "callbacks once each and in order" in broken_rules(range(1, 4))
 
 
 # --- what is told of it --------------------------------------------------------------------------------------
