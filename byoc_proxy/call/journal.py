@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from byoc_proxy.call.progress import Progress
 from byoc_proxy.call.status import Cause, Status, cause_of_code
-from byoc_proxy.sip.outputs import By
+from byoc_proxy.sip.outputs import NO_ACK, By
 from byoc_proxy.storage.alerts import Alert
 from byoc_proxy.storage.record import EventRecord, LegRecord, WebhookRecord
 from byoc_proxy.webhook.urls import without_credentials
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from byoc_proxy.webhook.parameters import CallFacts
 
 _ABOUT_THE_SCRIPT = frozenset({11, 12, 13})  # thousands of the codes of requests, documents and verbs
+UNACKNOWLEDGED = 32022
 _WHO = {By.LOCAL: "proxy", By.TIMEOUT: "timeout"}
 
 
@@ -145,6 +146,8 @@ class Journal:
     def ended(self, ended: Ended, who: str = "caller") -> None:
         """The leg is over that the call stands on: the caller's, or that of `who` after a transfer."""
         record = self.record
+        if ended.reason == NO_ACK:
+            self.event(UNACKNOWLEDGED, "the answer was never acknowledged: no ACK came for 32 s")
         record.ended_by = record.ended_by or _WHO.get(ended.by, who)
         record.cause = record.cause or ended.reason
         # an unanswered leg is over by a CANCEL of its caller's (RFC 3261 §9.2)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.message import Request, Response
     from byoc_proxy.sip.session import Session
     from byoc_proxy.sip.transaction import ServerTransaction
+
+
+NO_ACK: Final = "no ACK"
+"""The reason of an `Ended` by timeout: our 2xx was repeated for 64*T1 and never acknowledged (§13.3.1.4)."""
 
 
 class By(StrEnum):

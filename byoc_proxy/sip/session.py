@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from byoc_proxy.sip.asking import Asking, typed
 from byoc_proxy.sip.inspection import inspect_inside
 from byoc_proxy.sip.message import TARGET_REFRESH, reply_to
-from byoc_proxy.sip.outputs import Acked, By, Ended, Replied, Requested
+from byoc_proxy.sip.outputs import NO_ACK, Acked, By, Ended, Replied, Requested
 from byoc_proxy.sip.states import Input, Timer
 from byoc_proxy.sip.transaction import T1, T2, TIMEOUT
 from byoc_proxy.sip.upkeep import REFRESH, SOON
@@ -210,7 +210,7 @@ class Session(Asking):
         self._end(By.LOCAL, reason if isinstance(reason, str) and reason else "hang up", now)
 
     def ended_without_ack(self, _: object, now: float) -> None:
-        self._end(By.TIMEOUT, "no ACK", now)
+        self._end(By.TIMEOUT, NO_ACK, now)
 
     def ended_lost(self, _: object, now: float) -> None:
         self._end(By.TIMEOUT, "the far end has lost the dialog", now)

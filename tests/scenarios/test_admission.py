@@ -26,7 +26,7 @@ async def test_a_call_from_a_listed_address_comes_in_and_its_record_names_every_
     assert [line.split()[0] for line in record.decisions] == ["domain", "trunk", "source"]
 
 
-async def test_the_trace_shows_domain_trunk_list_and_credentials_in_this_order(scene: Scene) -> None:
+async def test_s102_the_trace_shows_domain_trunk_list_and_credentials_before_the_url(scene: Scene) -> None:
     scene.starts(CREDENTIALS, twiml=REJECT)
     call = scene.caller.calls()
     call.authenticates("sbc1", "Correct-Horse-7", await call.hears(407))
@@ -89,7 +89,7 @@ async def test_a_domain_that_no_trunk_is_linked_to_is_refused_and_the_trace_says
     assert "no trunk linked to acme.sip.example.test" in scene.events("invite.refused")[0]["trail"][-1]
 
 
-async def test_nothing_is_fetched_and_nothing_kept_for_an_invite_that_is_not_admitted(scene: Scene) -> None:
+async def test_s102_nothing_is_fetched_and_nothing_kept_for_an_invite_that_is_not_admitted(scene: Scene) -> None:
     scene.starts(CREDENTIALS)
     await scene.caller.calls().hears(407)
     await scene.carrier("203.0.113.99").calls().hears(403)

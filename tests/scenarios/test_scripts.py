@@ -103,7 +103,7 @@ async def test_text_in_dial_goes_out_on_the_trunk_that_the_call_came_in_on(scene
     await hang_up(call, there)
 
 
-async def test_number_byoc_goes_out_through_the_named_trunk(scene: Scene) -> None:
+async def test_s97_number_byoc_goes_out_through_the_named_trunk(scene: Scene) -> None:
     other = "BY" + "2" * 32
     scene.starts(
         f"""
@@ -144,7 +144,7 @@ FOREIGN = "BY" + "3" * 32
 
 
 @pytest.mark.parametrize("sid", ["BY" + "9" * 32, FOREIGN], ids=["unknown", "of another account"])
-async def test_a_trunk_that_is_not_the_accounts_fails_the_dial_with_21300(scene: Scene, sid: str) -> None:
+async def test_s97_a_trunk_that_is_not_the_accounts_fails_the_dial_with_21300(scene: Scene, sid: str) -> None:
     scene.starts(
         f"""
         accounts: {{stranger: {{auth_token: another-token-of-the-tests}}}}
@@ -390,3 +390,42 @@ async def test_the_action_of_a_refused_sip_noun_is_told_the_code(scene: Scene) -
     (await scene.first.invited()).refuses(486)
     await call.hears(404)
     assert scene.customer.asked("/after")[0].params["DialSipResponseCode"] == "486"
+
+
+# --- what the webhook returns runs on the call -------------------------------------------------------------
+
+NEXT = "<Response><Reject reason='busy'/></Response>"
+VERBS = {
+    "Dial": ("<Dial>+14158675309</Dial>", [180, 486]),
+    "Reject": ("<Reject reason='busy'/>", [180, 486]),
+    "Redirect": ("<Redirect>/next</Redirect>", [180, 486]),
+    "Hangup": ("<Hangup/>", [180, 200]),
+    "Pause": ("<Pause length='3'/><Reject reason='busy'/>", [180, 486]),
+    "Refer": ("<Refer><Sip>sip:alice@desk.example</Sip></Refer>", [180, 200]),
+    **{verb: (f"<{verb}>x</{verb}>", [180, 500]) for verb in ("Say", "Play", "Gather", "Record", "Enqueue")},
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_s3_the_verb_that_the_webhook_returns_runs_on_that_call_or_names_the_engine_that_it_lacks(
+    scene: Scene, verb: str
+) -> None:
+    inside, heard = VERBS[verb]
+    scene.starts(twiml=f"<Response>{inside}</Response>")
+    scene.customer.answers("/next", NEXT)
+    call = scene.caller.calls()
+    if verb == "Dial":
+        (await scene.first.invited()).refuses(486)
+    for status in heard:
+        response = await call.hears(status)
+    if heard[-1] == 200:
+        call.acks()
+        await call.receives("REFER" if verb == "Refer" else "BYE")
+    if heard[-1] == 500:
+        error = response.headers.get("x-byoc-error") or ""
+        assert error.startswith("12490 ")
+        assert f"<{verb}>" in error
+    if verb == "Refer":
+        call.hangs_up()
+    await scene.settled()
+    assert len(scene.records) == 1

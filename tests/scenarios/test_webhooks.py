@@ -10,7 +10,7 @@ FALLBACK = 'trunks: {acme-trunk: {voice_fallback_url: "http://backup.example.tes
 REJECT = "<Response><Reject reason='busy'/></Response>"
 
 
-async def test_the_application_is_asked_after_180_and_before_any_final_response(scene: Scene) -> None:
+async def test_s35_the_application_is_asked_after_180_and_before_any_final_response(scene: Scene) -> None:
     scene.starts()
     scene.customer.answers("/voice", REJECT, delay=3)
     call = scene.caller.calls()
@@ -22,7 +22,7 @@ async def test_the_application_is_asked_after_180_and_before_any_final_response(
     assert (asked.method, asked.at) == ("POST", 0.0)
 
 
-async def test_a_trunk_may_ask_with_get(scene: Scene) -> None:
+async def test_s35_a_trunk_may_ask_with_get(scene: Scene) -> None:
     scene.starts("trunks: {acme-trunk: {voice_method: GET}}", twiml=REJECT)
     call = scene.caller.calls()
     await call.hears(180)
@@ -32,7 +32,7 @@ async def test_a_trunk_may_ask_with_get(scene: Scene) -> None:
     assert asked.params["CallStatus"] == "ringing"
 
 
-async def test_the_application_is_told_everything_about_the_call(scene: Scene) -> None:
+async def test_s103_the_application_is_told_everything_about_the_call(scene: Scene) -> None:
     scene.starts(twiml=REJECT)
     call = scene.caller.calls(headers=["X-Customer: 42", "User-to-User: 56a390;encoding=hex", "X-Empty:"])
     await call.hears(180)
@@ -58,6 +58,40 @@ async def test_the_application_is_told_everything_about_the_call(scene: Scene) -
         "SipHeader_User-to-User": "56a390;encoding=hex",
         "SipHeader_X-Empty": "",
     }
+
+
+async def test_s103_who_proved_a_password_is_named(scene: Scene) -> None:
+    scene.starts(
+        """
+        credential_lists: {sbcs: {credentials: [{username: sbc1, password: Correct-Horse-7}]}}
+        domains: {acme: {credential_lists: [sbcs]}}
+        """,
+        twiml=REJECT,
+    )
+    call = scene.caller.calls()
+    call.authenticates("sbc1", "Correct-Horse-7", await call.hears(407))
+    await call.hears(180)
+    await call.hears(486)
+    assert scene.customer.requests[0].params["SipUsername"] == "sbc1"
+
+
+@pytest.mark.parametrize(
+    ("user", "dialled", "caller", "called"),
+    [
+        ("+15550100", "+14158675309", "+15550100", "+14158675309"),
+        ("alice", "sales.desk", "sip:alice@203.0.113.8", "sip:sales.desk@acme.sip.example.test"),
+    ],
+)
+async def test_s103_parties_are_numbers_where_they_are_numbers_and_sip_uris_elsewhere(
+    scene: Scene, user: str, dialled: str, caller: str, called: str
+) -> None:
+    scene.starts(twiml=REJECT)
+    call = scene.caller.calls(f"sip:{dialled}@acme.sip.example.test", user=user)
+    await call.hears(180)
+    await call.hears(486)
+    asked = scene.customer.requests[0].params
+    assert (asked["From"], asked["Caller"]) == (caller, caller)
+    assert (asked["To"], asked["Called"]) == (called, called)
 
 
 async def test_a_trunk_may_keep_the_headers_of_the_carrier_to_itself(scene: Scene) -> None:
@@ -102,7 +136,7 @@ FAILURES: dict[str, tuple[Callable[[Scene], None], str]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_the_fallback_takes_over_when_the_application(scene: Scene, failure: str) -> None:
+async def test_s37_the_fallback_takes_over_when_the_application(scene: Scene, failure: str) -> None:
     scene.starts(FALLBACK)
     break_it, code = FAILURES[failure]
     break_it(scene)
@@ -130,7 +164,7 @@ async def test_without_a_fallback_the_caller_hears_500_with_the_code_when_the_ap
     assert scene.codes() == [int(code)]
 
 
-async def test_a_call_whose_application_is_down_is_completed_by_the_fallback(scene: Scene) -> None:
+async def test_s37_a_call_whose_application_is_down_is_completed_by_the_fallback(scene: Scene) -> None:
     scene.starts(FALLBACK)
     scene.customer.refuses("/voice")
     scene.customer.answers("/fallback", DIAL)
