@@ -42,9 +42,7 @@ class _Trouble(NamedTuple):
 
 
 class Callbacks:
-    """Owns a task for each call that somebody is to be told of. `report` makes an account's alert, and writes it
-    into the record of a call that lives.
-    """
+    """Owns a task for each call that somebody is to be told of."""
 
     def __init__(self, book: NoticeBook, patience: float) -> None:
         self._book = book
@@ -60,8 +58,8 @@ class Callbacks:
         self._told_at = 0.0
         self._stopped = False
 
-    def serve(self, services: Services, report: Callable[[Alert], None]) -> None:
-        """Deliver what is posted from now on."""
+    def serve(self, services: Services, report: Callable[[Alert, str], None]) -> None:
+        """Deliver what is posted from now on. `report` is for accounts, with the CallSid of the whole call."""
         self._services = services
         self._report = report
 
@@ -220,7 +218,8 @@ class Callbacks:
     def _alert(self, notice: Notice, cause: str) -> None:
         url = _shown(notice.url)
         text = f"status callback to {url}: {cause}"
-        self._report(Alert(notice.account_sid, NOT_TAKEN, text, notice.call_sid, "", url, notice.method))
+        whole = next((value for name, value in notice.parameters if name == "ParentCallSid"), notice.call_sid)
+        self._report(Alert(notice.account_sid, NOT_TAKEN, text, notice.call_sid, "", url, notice.method), whole)
 
 
 def _shown(url: str) -> str:

@@ -78,9 +78,9 @@ class Switchboard:
                 return Child(call, hunt, self._begin)
         return None
 
-    def report(self, alert: Alert) -> None:
-        """Tell an account of something about a call that may be over; else its record says so, too."""
-        call = self.find(alert.resource_sid)
+    def report(self, alert: Alert, whole: str) -> None:
+        """Tell an account of something about a leg of the call `whole`; if that is up, its record says so, too."""
+        call = self.calls.get(alert.resource_sid) or self.calls.get(whole)
         if call is not None:
             call.journal.noted(alert)
         else:

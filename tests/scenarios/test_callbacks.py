@@ -8,9 +8,10 @@ from twilio.request_validator import RequestValidator
 
 from byoc_proxy.call import callbacks
 from byoc_proxy.storage.notice import Notice
+from byoc_proxy.twiml.interpreter import Entry
 from byoc_proxy.twiml.verbs import StatusCallback
 from byoc_proxy.webhook.turns import NOTICES_PER_ORIGIN
-from tests.support.build import DIAL, HELD, TOKEN, TRUNK, WALL, Scene, account_sid
+from tests.support.build import DIAL, HELD, TOKEN, TRUNK, WALL, Scene, account_sid, sdp
 from tests.support.customer import Asked
 
 STATUS = "http://app.example.test/status"
@@ -195,6 +196,42 @@ async def test_a_queued_call_of_a_node_that_stops_is_told_to_have_failed(scene: 
     scene.node.switchboard.place(scene.new_call(PAUSE, callback=StatusCallback(CHILD)))
     await scene.node.stop(5)
     assert told(scene, "/child") == ["failed"]
+
+
+async def test_a_dialled_leg_that_is_redirected_tells_its_end_once_and_when_it_ends(scene: Scene) -> None:
+    noun = f'<Number statusCallback="{CHILD}">+14158675309</Number>'
+    scene.starts(twiml=f'<Response><Dial>{noun}</Dial><Pause length="5"/></Response>')
+    listens(scene, "/child")
+    call, there = await scene.talking()
+    await scene.sleeps(10)
+    child = scene.node.switchboard.find(scene.moves[2].facts.call_sid)
+    assert child is not None
+    assert child.redirect(Entry(PAUSE.encode()))
+    for leg in (call, there):  # there is nobody to talk to any more
+        await leg.receives("INVITE")
+        leg.answers(sdp(leg.carrier.address[0], 6000, "inactive"))
+        await leg.receives("ACK")
+    await call.receives("BYE")
+    await scene.sleeps(20)
+    assert scene.customer.asked("/child") == []
+    assert child.progress.status == "in-progress"
+    there.hangs_up()
+    await scene.sleeps(40)
+    (asked,) = scene.customer.asked("/child")
+    assert (asked.params["CallSid"], asked.params["CallStatus"]) == (child.sid, "completed")
+    assert int(asked.params["CallDuration"]) == 10 + 5 + 20
+
+
+async def test_what_is_not_taken_of_a_dialled_leg_is_in_the_record_of_its_call(scene: Scene) -> None:
+    noun = f'<Number statusCallback="{CHILD}" statusCallbackEvent="answered">+14158675309</Number>'
+    scene.starts(twiml=f"<Response><Dial>{noun}</Dial></Response>")
+    scene.customer.answers("/child", "no", status=410)
+    call, there = await scene.talking()
+    call.hangs_up()
+    await there.receives("BYE")
+    record = await scene.over(1)
+    assert [event.code for event in record.events] == [15003]
+    assert [alert.resource_sid for alert in scene.alerts] == [record.legs[0].call_sid]
 
 
 async def test_another_url_that_is_named_while_the_call_is_up_is_told_from_then_on(scene: Scene) -> None:
