@@ -101,6 +101,7 @@ def _webhooks(world: World, times: WebhookTimes) -> Webhooks:
         new_token=lambda: str(uuid.UUID(world.hex_digits(), version=4)),
         connect_timeout=times.connect_timeout,
         total_timeout=times.total_timeout,
+        requests_per_host=times.requests_per_host,
     )
 
 

@@ -1,4 +1,6 @@
-"""Loads a configuration and judges what no floor below may judge: TwiML that stands in it, TLS files it names."""
+"""Loads a configuration and judges what no floor below may judge: TwiML that stands in it, how its URLs are to be
+asked, TLS files that it names.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from byoc_proxy.trunk.handler_checks import HANDLERS, functions_named
 from byoc_proxy.twiml.document import parse
 from byoc_proxy.twiml.template import template_fault
 from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING, TwimlError, media_needs
+from byoc_proxy.webhook.overrides import overrides
+from byoc_proxy.webhook.urls import WebhookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,6 +27,7 @@ def load_checked(path: Path, environ: Mapping[str, str]) -> Loaded:
     """`config.load.load`, with documents that a call could run and certificates that fit. `ConfigProblems`."""
     loaded = load(path, environ)
     problems = [f"{path}: {fault}" for trunk in loaded.resources.trunks for fault in _script_faults(trunk)]
+    problems += [f"{path}: {fault}" for trunk in loaded.resources.trunks for fault in _url_faults(trunk)]
     problems += [f"{path}: {fault}" for stored in loaded.resources.twiml_bins for fault in _bin_faults(stored)]
     problems += [f"{path}: {fault}" for fault in (*_function_faults(loaded), *_file_faults(loaded))]
     if problems:
@@ -58,6 +63,14 @@ def _bin_faults(stored: TwimlBin) -> Iterator[str]:
     fault = template_fault(stored.twiml)
     if fault is not None:
         yield f"TwiML bin {stored.unique_name}: twiml: {fault.code} {fault.text}"
+
+
+def _url_faults(trunk: ByocTrunk) -> Iterator[str]:
+    for key in ("voice_url", "voice_fallback_url", "status_callback_url"):
+        try:
+            overrides(getattr(trunk, key) or "")
+        except WebhookError as error:
+            yield f"trunk {trunk.friendly_name or trunk.sid}: {key}: {error.code} {error.text}"
 
 
 def _script_faults(trunk: ByocTrunk) -> Iterator[str]:

@@ -11,7 +11,7 @@ import yaml
 
 from byoc_proxy.config.load import ConfigProblems, Loaded, load
 from byoc_proxy.config.schema import InstallationSection, ProcessSection
-from byoc_proxy.config.settings import Listener
+from byoc_proxy.config.settings import Listener, WebhookTimes
 from byoc_proxy.sip.digest import Algorithm, Ha1
 from byoc_proxy.trunk.health import rules_of
 from byoc_proxy.trunk.model import HealthRules, Media, SipDomain, stable_sid
@@ -216,7 +216,7 @@ def test_without_accounts_there_is_one_and_a_warning_that_webhooks_are_unsigned(
 def test_settings_have_defaults(read: Read) -> None:
     settings = read("").settings
     assert settings.listeners == (Listener("UDP", "127.0.0.1", 5060),)
-    assert (settings.webhooks.connect_timeout, settings.webhooks.total_timeout) == (5.0, 15.0)
+    assert settings.webhooks == WebhookTimes(5.0, 15.0, 3600.0, 256)
     assert (settings.limits.max_calls, settings.limits.drain_grace) == (5000, 30.0)
     assert (settings.records, settings.digest_secret, settings.tls_client.verify) == (None, None, "full")
 

@@ -16,6 +16,7 @@ from byoc_proxy.trunk.handler_checks import bin_name_fault, bin_url_fault
 from byoc_proxy.trunk.model import PYTHON, TWIML
 from byoc_proxy.trunk.networks import AddressError, read_address
 from byoc_proxy.trunk.origination import read_target
+from byoc_proxy.webhook.overrides import overrides
 from byoc_proxy.webhook.urls import WebhookError, address
 
 if TYPE_CHECKING:
@@ -156,6 +157,10 @@ class Url:
             address(text)
         except WebhookError as error:
             raise ValueError(f"is not a web address ({error.text}); write https://host/path") from None
+        try:
+            overrides(text)
+        except WebhookError as error:
+            raise ValueError(f"has a fragment that cannot be followed: {error.code} {error.text}") from None
         return text
 
     def schema(self) -> Mapping[str, object]:

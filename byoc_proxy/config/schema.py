@@ -159,6 +159,7 @@ class WebhooksSection(Section):
     connect_timeout: Seconds = 5.0
     total_timeout: Seconds = 15.0
     callback_patience: Annotated[Seconds, Field(ge=1, le=86400)] = 3600.0
+    requests_per_host: Limit = 256
 
     @model_validator(mode="after")
     def _fits(self) -> WebhooksSection:
@@ -287,6 +288,7 @@ class TrunkEntry(Entry):
     from_domain: Text64 | None = None
     ringing: Literal["early", "relay"] = "early"
     caller_format: Literal["auto", "sip"] = "auto"
+    webhook_format: Literal["form", "json"] = "form"
     identity_header: IdentityHeader = "pai"
     pass_headers: bool = True
     max_calls: Limit | None = None

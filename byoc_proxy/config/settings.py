@@ -54,11 +54,14 @@ class Dns:
 
 @dataclass(frozen=True, slots=True)
 class WebhookTimes:
-    """How long a webhook may take to connect, and in all; and after which time a status callback is given up."""
+    """How long a webhook may take to connect, and in all; after which time a status callback is given up; and how
+    many requests of live calls may be under way to one host.
+    """
 
     connect_timeout: float = 5.0
     total_timeout: float = 15.0
     callback_patience: float = 3600.0
+    requests_per_host: int = 256
 
 
 @dataclass(frozen=True, slots=True)

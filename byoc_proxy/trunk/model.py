@@ -43,6 +43,7 @@ TWIML: Final = "twiml:"
 PYTHON: Final = "python:"
 
 HttpMethod = Literal["GET", "POST"]
+WebhookFormat = Literal["form", "json"]
 UdpOversize = Literal["tcp", "fragment", "refuse"]
 UnknownDomain = Literal["drop", "404"]
 AccountStatus = Literal["active", "suspended", "closed"]
@@ -80,11 +81,11 @@ class ByocTrunk:
     """What a carrier's calls do here. `voice_url` or `voice_twiml` (served without HTTP) is set, never both.
 
     `ringing`: send 180 right after admission, or only when the far end rings. `caller_format`: how webhooks
-    spell From and To. `pass_headers`: whether webhooks see `SipHeader_X-…` and User-to-User. `max_calls` and
-    `max_calls_per_second` are about legs of both directions; None: no limit. So is `contact_routing`: whether
-    in-dialog requests go to the Contact or to the source; and `refer`: whether a transfer is refused, passed on to
-    the other side, or carried out here by a new call on the trunk; and `session_expires`, `min_se` (seconds) and
-    `reliable_provisionals`: see `sip.terms`.
+    spell From and To; `webhook_format`: how those by POST say their parameters. `pass_headers`: whether they see
+    `SipHeader_X-…` and User-to-User. `max_calls` and `max_calls_per_second` are about legs of both directions;
+    None: no limit. So is `contact_routing`: whether in-dialog requests go to the Contact or to the source; and
+    `refer`: whether a transfer is refused, passed on to the other side, or carried out here by a new call on the
+    trunk; and `session_expires`, `min_se` (seconds) and `reliable_provisionals`: see `sip.terms`.
 
     How calls leave on it (`trunk.identity`): `from_user` stands in From instead of the number, `from_host` instead
     of the From domain's name, `to_host` in To instead of the target's host. `trust_identity`: which INVITEs may
@@ -110,6 +111,7 @@ class ByocTrunk:
     voice_twiml: str | None = None
     ringing: Literal["early", "relay"] = "early"
     caller_format: Literal["auto", "sip"] = "auto"
+    webhook_format: WebhookFormat = "form"
     identity_header: IdentityHeader = "pai"
     pass_headers: bool = True
     max_calls: int | None = None

@@ -93,8 +93,9 @@ class Webhooks:
         new_token: Callable[[], str],
         connect_timeout: float = 5.0,
         total_timeout: float = 15.0,
+        requests_per_host: int = DOCUMENTS_PER_ORIGIN,
     ) -> None:
-        self._documents = CachingTransport(FairTransport(transport, DOCUMENTS_PER_ORIGIN))
+        self._documents = CachingTransport(FairTransport(transport, requests_per_host))
         self._notices = FairTransport(transport, NOTICES_PER_ORIGIN)
         self._user_agent = user_agent
         self._new_token = new_token
@@ -160,7 +161,8 @@ class Webhooks:
         cookies = question.session.cookies
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._ask(there, method, params, question)
-            cookies.store(there.origin, response.set_cookies)
+            if response.set_cookies:
+                cookies.store(there.url, response.set_cookies)
             if response.status not in _MOVED or not response.location:
                 return there, response
             there = redirected(there.url, response.location)
@@ -218,7 +220,7 @@ class Webhooks:
         authorization = session.cookies.authorization(there.origin, there.authorization)
         if authorization is not None:
             headers["Authorization"] = authorization
-        cookie = session.cookies.header(there.origin)
+        cookie = session.cookies.header(there.url)
         if cookie is not None:
             headers["Cookie"] = cookie
         return HttpRequest(

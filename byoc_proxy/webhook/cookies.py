@@ -1,8 +1,8 @@
-"""What a browser would remember of one call: cookies and Basic credentials, each for its own host.
+"""What a browser would remember of one call: cookies (RFC 6265), and Basic credentials, each for its own host.
 
-RFC 6265 in small: paths and domains are ignored, a call is too short for expiry dates, but `Max-Age=0`
-deletes. A host over https and over http are two, which is what `Secure` is for. At most `MAX_COOKIES` of
-`MAX_COOKIE` characters are kept; the rest is dropped. Credentials follow RFC 7617 §2.2.
+At most `MAX_COOKIES` of `MAX_COOKIE` characters are kept; what comes when they are there is dropped. Domains may be
+as wide as the application likes (there is no list of public suffixes here): the jar ends with its call. Credentials
+follow RFC 7617 §2.2.
 """
 
 from __future__ import annotations
@@ -10,45 +10,43 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from aiohttp import CookieJar
+from yarl import URL
+
 MAX_COOKIES: Final = 50
 MAX_COOKIE: Final = 4096
 
-# RFC 6265 §4.1.1: the name is a token; of the value we take, as browsers do, anything printable before a
-# semicolon
-_PAIR: Final = re.compile(r"\s*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)\s*=\s*([ -:<-~]*)(?:;|$)")
-_DELETED: Final = re.compile(r";\s*max-age\s*=\s*(?:0+|-\d+)\s*(?:;|$)", re.IGNORECASE)
+# RFC 6265 §4.1.1: the name is a token; of the value we take, as browsers do, anything printable before a semicolon
+_PAIR: Final = re.compile(r"\s*[!#$%&'*+\-.^_`|~0-9A-Za-z]+\s*=\s*[ -:<-~]*(?:;[ -~]*)?")
 
 
 class CallCookies:
-    """Made at the start of a call and given to each of its requests. An origin is `scheme://host`."""
+    """Made at the start of a call and given to each of its requests."""
 
-    __slots__ = ("_credentials", "_values")
+    __slots__ = ("_credentials", "_jar")
 
     def __init__(self) -> None:
-        self._values: dict[tuple[str, str], str] = {}
+        self._jar: CookieJar | None = None  # most calls never see a cookie
         self._credentials: dict[str, str] = {}
 
-    def header(self, origin: str) -> str | None:
-        """The value of the Cookie header for `origin`; None when there are no cookies for it."""
-        if not self._values:
+    def header(self, url: str) -> str | None:
+        """The value of the Cookie header for a request to `url`; None when there are no cookies for it."""
+        if self._jar is None:
             return None
-        pairs = [f"{name}={value}" for (host, name), value in self._values.items() if host == origin]
-        return "; ".join(pairs) or None
+        found = self._jar.filter_cookies(URL(url, encoded=True))
+        return "; ".join(f"{name}={morsel.coded_value}" for name, morsel in found.items()) or None
 
-    def store(self, origin: str, set_cookies: tuple[str, ...]) -> None:
-        """Keep what the Set-Cookie headers of an answer from `origin` say."""
-        for line in set_cookies:
-            match = _PAIR.match(line) if len(line) <= MAX_COOKIE else None
-            if match is None:
-                continue
-            key = (origin, match[1])
-            if _DELETED.search(line):
-                self._values.pop(key, None)
-            elif key in self._values or len(self._values) < MAX_COOKIES:
-                self._values[key] = match[2].rstrip()
+    def store(self, url: str, set_cookies: tuple[str, ...]) -> None:
+        """Keep what the Set-Cookie headers of the answer from `url` say."""
+        lines = [line for line in set_cookies if len(line) <= MAX_COOKIE and _PAIR.fullmatch(line)]
+        if not lines:
+            return
+        if self._jar is None:
+            self._jar = CookieJar(unsafe=True, quote_cookie=False)  # "unsafe": hosts may be IP addresses
+        self._jar.update_cookies_from_headers(lines[: MAX_COOKIES - len(self._jar)], URL(url, encoded=True))
 
     def authorization(self, origin: str, given: str | None) -> str | None:
-        """The Authorization header for `origin`: `given` with the URL, or else what was given there before.
+        """The Authorization header for `origin`, `scheme://host`: `given` with the URL, or else what was before.
 
         The URLs that a script is run from carry no credentials, so a relative URL in it needs this memory.
         """

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from byoc_proxy.webhook.cookies import CallCookies
 from byoc_proxy.webhook.exchange import MOST_BYTES_OF_A_CALL, MOST_OF_A_CALL, NoExchanges
 
 if TYPE_CHECKING:
+    from byoc_proxy.trunk.model import WebhookFormat
     from byoc_proxy.webhook.exchange import Exchange, ExchangeSink
-
-BodyFormat = Literal["form", "json"]
 
 
 @dataclass(slots=True, eq=False)
@@ -25,7 +24,7 @@ class WebSession:
     account_sid: str
     call_sid: str
     auth_token: str = field(repr=False)
-    body_format: BodyFormat = "form"
+    body_format: WebhookFormat = "form"
     exchanges: ExchangeSink = field(default_factory=NoExchanges, repr=False)
     cookies: CallCookies = field(default_factory=CallCookies, repr=False)
     _count: int = 0

@@ -40,7 +40,7 @@ class WebhookError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """`url` as it is requested and signed; `origin` is `scheme://host`, the key of cookies."""
+    """`url` as it is requested and signed; `origin` is `scheme://host`, the key of credentials."""
 
     url: str
     origin: str

@@ -1,9 +1,12 @@
 """What the application is asked about a call, and what happens when it does not answer."""
 
+import json
 from collections.abc import Callable
 
 import pytest
+from twilio.request_validator import RequestValidator
 
+from byoc_proxy.webhook.turns import DOCUMENTS_PER_ORIGIN
 from tests.support.build import DIAL, TOKEN, TRUNK, VOICE, Scene, account_sid
 
 FALLBACK = 'trunks: {acme-trunk: {voice_fallback_url: "http://backup.example.test/fallback"}}'
@@ -256,3 +259,93 @@ async def test_a_retry_policy_that_does_not_exist_is_a_coded_failure_and_nothing
     await call.hears(180)
     assert ((await call.hears(500)).headers.get("x-byoc-error") or "").startswith("11243 ")
     assert scene.customer.requests == []
+
+
+async def test_a_trunk_may_post_objects_of_json_that_the_official_validator_accepts(scene: Scene) -> None:
+    action = '<Response><Dial action="/after?x=1"><Number>+14158675309</Number></Dial></Response>'
+    scene.starts("trunks: {acme-trunk: {webhook_format: json}}", twiml=action)
+    scene.customer.answers("/after", REJECT)
+    call = scene.caller.calls(headers=["X-Name: J\u00f6rg"])
+    await call.hears(180)
+    there = await scene.first.invited()
+    there.refuses(486)
+    await there.receives("ACK")
+    await call.hears(486)
+    voice, after = scene.customer.requests
+    assert voice.url.startswith(f"{VOICE}?bodySHA256=")
+    assert after.url.startswith("http://app.example.test/after?x=1&bodySHA256=")
+    for asked in (voice, after):
+        body, signature = asked.body.decode(), asked.headers["X-Twilio-Signature"]
+        assert asked.headers["Content-Type"] == "application/json"
+        assert RequestValidator(TOKEN).validate(asked.url, body, signature)
+        assert not RequestValidator(TOKEN).validate(asked.url, body + " ", signature)
+    told = json.loads(voice.body)
+    assert (told["CallStatus"], told["SipHeader_X-Name"]) == ("ringing", "J\u00f6rg")
+    assert json.loads(after.body)["DialCallStatus"] == "busy"
+
+
+async def test_a_trunk_that_posts_json_still_gets_with_a_query(scene: Scene) -> None:
+    scene.starts("trunks: {acme-trunk: {webhook_format: json, voice_method: GET}}", twiml=REJECT)
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(486)
+    asked = scene.customer.requests[0]
+    assert (asked.method, asked.body, asked.params["CallStatus"]) == ("GET", b"", "ringing")
+    assert RequestValidator(TOKEN).validate(asked.url, {}, asked.headers["X-Twilio-Signature"])
+
+
+async def test_calls_to_an_application_that_hangs_do_not_delay_the_calls_of_another(scene: Scene) -> None:
+    """More calls than one host has places for, each with its own fifteen seconds; a call of another trunk is as
+    quick as ever.
+    """
+    scene.starts(
+        """
+        limits: {max_calls: 2000, max_calls_per_second: 2000}
+        trunks: {quick: {voice_url: "http://quick.example.test/quick", connection_policy: carriers}}
+        domains: {quick: {trunk: quick, ip_access_control_lists: [dallas]}}
+        """,
+    )
+    scene.customer.hangs("/voice")
+    scene.customer.answers("/quick", REJECT, delay=0.2)
+    stuck = [scene.caller.calls() for _ in range(DOCUMENTS_PER_ORIGIN + 50)]
+    await scene.sleeps(1)
+    assert len(scene.customer.asked("/voice")) == DOCUMENTS_PER_ORIGIN
+    began = scene.now
+    call = scene.caller.calls("sip:+14158675309@quick.sip.example.test")
+    await call.hears(180)
+    await call.hears(486)
+    assert scene.now - began < 0.3
+    for each in stuck:
+        await each.hears(180)
+        await each.hears(500)
+    await scene.settled()
+    assert {record.webhooks[0].duration for record in scene.records if record.trunk != "quick"} == {15.0}
+
+
+async def test_every_request_about_a_call_is_kept_for_it(scene: Scene) -> None:
+    scene.starts(f'trunks: {{acme-trunk: {{voice_url: "{VOICE}?key=1", voice_fallback_url: "{VOICE}/spare"}}}}')
+    scene.customer.answers("/voice", "Oops", status=500, content_type="text/html")
+    scene.customer.answers("/voice/spare", REJECT, delay=0.5)
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(486)
+    record = await scene.over()
+    assert [(sid, each.url, each.status, each.body, each.duration) for sid, each in scene.kept] == [
+        (record.call_sid, f"{VOICE}?key=1", 500, b"Oops", 0.0),
+        (record.call_sid, f"{VOICE}/spare", 200, REJECT.encode(), 0.5),
+    ]
+    assert dict(scene.kept[1][1].parameters)["ErrorCode"] == "11200"
+
+
+async def test_a_question_that_is_dropped_with_its_call_is_kept_without_an_answer(scene: Scene) -> None:
+    scene.starts()
+    scene.customer.hangs("/voice")
+    call = scene.caller.calls()
+    await call.hears(180)
+    await scene.sleeps(1)
+    call.cancels()
+    await call.hears(200, "CANCEL")
+    await call.hears(487)
+    await scene.over()
+    ((_, exchange),) = scene.kept
+    assert (exchange.status, exchange.duration, exchange.code) == (None, 1.0, None)

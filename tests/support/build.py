@@ -31,6 +31,7 @@ from byoc_proxy.storage.record import CallRecord
 from byoc_proxy.storage.store import MemoryStore
 from byoc_proxy.trunk.model import stable_sid
 from byoc_proxy.twiml.interpreter import Entry
+from byoc_proxy.webhook.exchange import Exchange
 from tests.support.carrier import ANSWER, DIALLED, OFFER, PROXY, Carrier, CarrierCall
 from tests.support.customer import Customer
 from tests.support.leaks import leaks
@@ -73,6 +74,14 @@ _INSTALLATION: dict[str, Any] = yaml.safe_load(INSTALLATION)
 TLS = "listeners: [{transport: tls, bind: '192.0.2.1:5061', certificate: cert.pem, private_key: key.pem}]"
 
 
+class Exchanges(list[tuple[str, Exchange]]):
+    """What is kept of the requests to the application, each with its CallSid."""
+
+    def note(self, account_sid: str, call_sid: str, exchange: Exchange) -> None:
+        assert account_sid == stable_sid("AC", "acme")
+        self.append((call_sid, exchange))
+
+
 class Scene:
     """The proxy at 192.0.2.1, a caller at 203.0.113.8, gateways at 198.51.100.1 and .2, an application, a DNS."""
 
@@ -83,6 +92,7 @@ class Scene:
         self.customer = Customer()
         self.store = MemoryStore()
         self.alerts: list[Alert] = []
+        self.kept = Exchanges()
         self.moves: list[Moved] = []  # of every leg that has a CallSid
         self.logged: list[MutableMapping[str, Any]] = []
         self.crashes: list[str] = []
@@ -115,6 +125,7 @@ class Scene:
             draw=lambda: self.draw(),
             hex_digits=self._hex_digits,
             alerts=self,
+            exchanges=self.kept,
             listeners=(self.moves.append,),
         )
         self.node = Node(loaded, world)

@@ -303,6 +303,7 @@ def _trunks(
         twiml,
         draw(st.sampled_from(["early", "relay"])),
         draw(st.sampled_from(["auto", "sip"])),
+        draw(st.sampled_from(["form", "json"])),
         draw(st.sampled_from(["pai", "ppi", "rpid", "none"])),
         draw(st.booleans()),
         draw(limits),
