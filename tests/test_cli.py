@@ -179,3 +179,12 @@ def test_a_node_without_a_database_does_not_load_what_one_takes(tmp_path: Path) 
     command = [sys.executable, "-c", question]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, check=True)
     assert answer.stdout.strip() == "[]"
+
+
+@pytest.mark.wire
+def test_check_finds_connection_overrides_that_no_request_could_follow(tmp_path: Path) -> None:
+    document = configuration("sip:127.0.0.11", voice_fallback_url="http://app.example.test/#rp=never")
+    (tmp_path / "bad.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    result = run("check", "bad.yaml", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "trunk t1: voice_fallback_url: 11243 connection override rp is a list of" in result.stderr

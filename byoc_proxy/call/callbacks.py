@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from byoc_proxy.storage.alerts import Alert
+from byoc_proxy.webhook.parameters import TRUNK_SID
 from byoc_proxy.webhook.session import WebSession
 from byoc_proxy.webhook.urls import INVALID_URL, WebhookError, without_credentials
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from byoc_proxy.call.services import Services
     from byoc_proxy.storage.notice import Notice, NoticeBook
+    from byoc_proxy.trunk.model import Account
 
 NOT_TAKEN: Final = 15003  # the status callback URL returned 4xx or 5xx, or nothing
 FIRST_PAUSE: Final = 1.0  # seconds; each one is twice as long as the one before
@@ -159,12 +161,16 @@ class Callbacks:
                 self._services.log.warning("callback.given_up", call_sid=sid, cause="its account is gone")
             else:
                 if session is None:
-                    exchanges = self._services.exchanges
-                    session = WebSession(account.sid, sid, account.auth_token, exchanges=exchanges)
+                    session = self._session(account, notice)
                 await self._deliver(notice, session)
             self._settle(notice)
             queue.popleft()
         del self._queues[sid]
+
+    def _session(self, account: Account, notice: Notice) -> WebSession:
+        trunk = self._services.directories.current.trunks.get(dict(notice.parameters).get(TRUNK_SID, ""))
+        form = trunk.webhook_format if trunk is not None else "form"
+        return WebSession(account.sid, notice.call_sid, account.auth_token, form, self._services.exchanges)
 
     def _ended(self, sid: str, queue: deque[Notice], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.uri import Uri
 
 API_VERSION: Final = "2010-04-01"
+TRUNK_SID: Final = "ByocTrunkSid"
 CallerFormat = Literal["auto", "sip"]
 
 _E164: Final = re.compile(r"\+[0-9]{1,32}")
@@ -90,7 +91,7 @@ def voice_parameters(facts: CallFacts, status: str, extra: Iterable[tuple[str, s
         ("Direction", facts.direction),
     ]
     optional = (
-        ("ByocTrunkSid", facts.trunk_sid),
+        (TRUNK_SID, facts.trunk_sid),
         ("ParentCallSid", facts.parent_call_sid),
         ("ForwardedFrom", facts.forwarded_from),
         ("CallerName", facts.caller_name),

@@ -38,6 +38,7 @@ BOOLEANS = ("yes", "1", "truefalse", " true", *CONTROL)
 URLS = (
     *("not a url", "ftp://app.example.test/", "/voice", "https://", "http://a b/", "javascript:alert(1)"),
     *("https://" + "x" * 4000 + ".test/", "https://app.example.test:99999/", *CONTROL),
+    *("https://app.example.test/#rp=never", "https://app.example.test/#rc=6", "https://app.example.test/#e=moon"),
 )
 HANDLERS = (
     *URLS,

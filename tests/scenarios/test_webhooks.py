@@ -349,3 +349,21 @@ async def test_a_question_that_is_dropped_with_its_call_is_kept_without_an_answe
     await scene.over()
     ((_, exchange),) = scene.kept
     assert (exchange.status, exchange.duration, exchange.code) == (None, 1.0, None)
+
+
+async def test_status_callbacks_of_a_trunk_that_posts_json_are_json_and_are_kept_for_the_call(scene: Scene) -> None:
+    scene.starts(
+        "trunks: {acme-trunk: {webhook_format: json, status_callback_url: 'http://app.example.test/status'}}",
+        twiml=REJECT,
+    )
+    scene.customer.answers("/status", "thank you", content_type="text/plain")
+    call = scene.caller.calls()
+    await call.hears(180)
+    await call.hears(486)
+    record = await scene.over()
+    told = scene.customer.asked("/status")
+    assert [json.loads(asked.body)["CallStatus"] for asked in told] == ["initiated", "ringing", "busy"]
+    for asked in told:
+        assert RequestValidator(TOKEN).validate(asked.url, asked.body.decode(), asked.headers["X-Twilio-Signature"])
+    kept = [(sid, each.status, each.body) for sid, each in scene.kept if each.url.endswith("/status")]
+    assert kept == [(record.call_sid, 200, b"thank you")] * 3
