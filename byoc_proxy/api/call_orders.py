@@ -16,7 +16,7 @@ from byoc_proxy.api.resource import Verb
 from byoc_proxy.api.values import Sid
 from byoc_proxy.call.new_call import NewCall
 from byoc_proxy.sip.digest_client import Credentials
-from byoc_proxy.trunk.model import AccountSid
+from byoc_proxy.trunk.model import TWIML, AccountSid
 from byoc_proxy.twiml.interpreter import Entry, ScriptRequest
 from byoc_proxy.twiml.verbs import MEDIA_ENGINE_MISSING, StatusCallback
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from byoc_proxy.api.forms import Pairs
     from byoc_proxy.api.resource import Row
     from byoc_proxy.api.scope import Scope
+    from byoc_proxy.trunk.model import Application
 
 UNREACHABLE: Final = 21214
 NO_PASSWORD: Final = 21223
@@ -47,7 +48,14 @@ def order_of(scope: Scope, pairs: Pairs) -> Order:
     dropped = these.QUIETLY_IGNORED | (these.OF_THE_APPLICATION if by_application else frozenset())
     taken = [(name, value) for name, value in pairs if name not in dropped]
     values = forms.read(taken, these.CREATE, Verb.CREATE)
-    faults = [*party_faults(values, scope), *_script(values), *media_faults(values, these.MEDIA), *_login(values)]
+    application = _application(values, scope)
+    faults = [
+        *party_faults(values, scope),
+        *_script(values, application),
+        *bin_faults(values, scope),
+        *media_faults(values, these.MEDIA),
+        *_login(values),
+    ]
     if faults:
         raise bad_request(faults)
     called: str = values["to"]
@@ -56,12 +64,12 @@ def order_of(scope: Scope, pairs: Pairs) -> Order:
         account_sid=scope.account.sid,
         to=called,
         from_=values["from"],
-        entry=entry_of(values),
+        entry=entry_of(values) if application is None else entry_of(_of_application(application)),
         trunk_sid=_trunk_sid(values["byoc"], scope) if over_trunk else None,
         caller_id=values["caller_id"],
         timeout=values["timeout"],
         time_limit=values["time_limit"],
-        callback=callback_of(values),
+        callback=callback_of(values) if application is None else callback_of(_of_application(application)),
         credentials=None if over_trunk else _credentials(values),
     )
     both = values["url"] is not None and values["twiml"] is not None
@@ -123,10 +131,39 @@ def _trunk_sid(byoc: str, scope: Scope) -> str | None:
     return None if found is None else found.sid
 
 
-def _script(values: Row) -> Iterator[Fault]:
-    if values["application_sid"] is not None:
-        text = f"ApplicationSid {values['application_sid']} is no application of this account"
-        yield Fault("ApplicationSid", these.APPLICATION, text)
+def bin_faults(values: Row, scope: Scope) -> Iterator[Fault]:
+    """The TwiML bins that are named and are not there."""
+    for column, name, code in (("url", "Url", these.URL), ("fallback_url", "FallbackUrl", these.OTHER_URL)):
+        url = values.get(column) or ""
+        if url.startswith(TWIML) and not scope.directory.bin_of(scope.account.sid, url.removeprefix(TWIML)):
+            yield Fault(name, code, f"{name} {url} names no TwiML bin of this account")
+
+
+def _application(values: Row, scope: Scope) -> Application | None:
+    sid = values["application_sid"]
+    return scope.directory.application_of(AccountSid(scope.account.sid), sid) if sid is not None else None
+
+
+def _of_application(application: Application) -> Row:
+    """Its handlers, by the columns of a request's."""
+    return {
+        "url": application.voice_url,
+        "method": application.voice_method,
+        "fallback_url": application.voice_fallback_url,
+        "fallback_method": application.voice_fallback_method,
+        "status_callback": application.status_callback,
+        "status_callback_method": application.status_callback_method,
+    }
+
+
+def _script(values: Row, application: Application | None) -> Iterator[Fault]:
+    sid = values["application_sid"]
+    if sid is not None and application is None:
+        yield Fault("ApplicationSid", these.APPLICATION, f"ApplicationSid {sid} is no application of this account")
+    elif application is not None and application.voice_url is None:
+        yield Fault("ApplicationSid", these.APPLICATION, f"ApplicationSid {sid} is an application without VoiceUrl")
+    elif sid is not None:
+        return
     elif values["url"] is None and values["twiml"] is None:
         yield Fault("Url", these.URL, "Url, Twiml or ApplicationSid is needed: one of them says what the call does")
 

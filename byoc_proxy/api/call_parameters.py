@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from byoc_proxy.api.errors import INVALID_PARAMETER
 from byoc_proxy.api.parties import Called, Calling
 from byoc_proxy.api.resource import Parameter
-from byoc_proxy.api.values import Choice, CodedFault, Several, Sid, Truth, Url, Whole, Words
+from byoc_proxy.api.values import Choice, CodedFault, HandlerUrl, Several, Sid, Truth, Url, Whole, Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,9 +103,9 @@ PARTIES: Final = (
 )
 APPLICATION_SID: Final = Parameter("ApplicationSid", Sid("AP"), "application_sid", code=APPLICATION)
 SCRIPT: Final = (
-    Parameter("Url", Url(), "url", code=URL),
+    Parameter("Url", HandlerUrl(), "url", code=URL),
     Parameter("Method", METHODS, "method", "POST", code=METHOD),
-    Parameter("FallbackUrl", Url(), "fallback_url", code=OTHER_URL),
+    Parameter("FallbackUrl", HandlerUrl(), "fallback_url", code=OTHER_URL),
     Parameter("FallbackMethod", METHODS, "fallback_method", "POST", code=OTHER_METHOD),
     Parameter("Twiml", Twiml(), "twiml", code=LONG_TWIML),
 )

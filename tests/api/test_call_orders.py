@@ -14,12 +14,27 @@ from byoc_proxy.api.forms import pairs_of
 from byoc_proxy.api.scope import Scope
 from byoc_proxy.call.new_call import NewCall
 from byoc_proxy.sip.digest_client import Credentials
-from byoc_proxy.trunk.model import ByocTrunkSid, stable_sid
+from byoc_proxy.trunk.model import (
+    Application,
+    ApplicationSid,
+    ByocTrunkSid,
+    TwimlBin,
+    TwimlBinSid,
+    stable_sid,
+)
 from byoc_proxy.twiml.interpreter import Entry, ScriptRequest
 from byoc_proxy.twiml.verbs import StatusCallback
 from tests.trunk.records import ACME, OTHER, TRUNK, account, directory, trunk
 
 FOREIGN = ByocTrunkSid(stable_sid("BY", "other"))
+FULL = Application(
+    ApplicationSid(stable_sid("AP", "full")),
+    ACME,
+    "Full",
+    *("https://full.example.test/", "GET", "twiml:hello", "POST", "https://full.example.test/status", "GET"),
+)
+BARE = Application(ApplicationSid(stable_sid("AP", "bare")), ACME, "Bare")
+NOT_OURS = Application(ApplicationSid(stable_sid("AP", "theirs")), OTHER, "Theirs", "https://theirs.example.test/")
 URL = "https://app.example.test/voice"
 GOOD = {"To": "+14158675309", "From": "+14155551212", "Url": URL, "Byoc": str(TRUNK)}
 SIP = {"To": "sip:kate@example.com", "From": "Jack", "Url": URL}
@@ -34,7 +49,12 @@ BOOLEANS = ("yes", "1", *CONTROL)
 def ordered(parameters: dict[str, str], *more: tuple[str, str]) -> Order:
     """The order of a form that arrives as `parameters`."""
     theirs = trunk(sid=FOREIGN, account_sid=OTHER, connection_policy_sid=None)
-    snapshot = directory(accounts=(account(), account(OTHER)), trunks=(trunk(), theirs))
+    snapshot = directory(
+        accounts=(account(), account(OTHER)),
+        trunks=(trunk(), theirs),
+        twiml_bins=(TwimlBin(TwimlBinSid(stable_sid("EH", "hello")), ACME, "Hello", "hello", "<Response/>"),),
+        applications=(FULL, BARE, NOT_OURS),
+    )
     scope = Scope(account(), account(), snapshot, "https://api.example.test")
     return order_of(scope, pairs_of(urlencode([*parameters.items(), *more])))
 
@@ -282,6 +302,25 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
     assert [fault.code for fault in refused(parameters).faults] == [21212, 21300, MEDIA]
     wrong = refused({**GOOD, "Timeout": "601", "Method": "PUT", "Nonsense": "1"})
     assert {fault.code for fault in wrong.faults} == {20001, 21208, 21209}
+
+
+def test_an_application_brings_its_handlers_and_its_status_callback() -> None:
+    parameters = {**GOOD, "ApplicationSid": FULL.sid, "StatusCallback": URL, "StatusCallbackEvent": "initiated"}
+    wanted = call(parameters)
+    assert wanted.entry == Entry(ScriptRequest("https://full.example.test/", "GET"), ScriptRequest("twiml:hello"))
+    assert wanted.callback == StatusCallback("https://full.example.test/status", "GET", ("completed",))
+
+
+@pytest.mark.parametrize("sid", [BARE.sid, NOT_OURS.sid])
+def test_an_application_that_says_nothing_or_is_anothers_is_refused(sid: str) -> None:
+    assert refused({**GOOD, "ApplicationSid": sid}).code == 21218
+
+
+def test_a_bin_of_the_account_may_stand_where_a_url_does() -> None:
+    assert call({**GOOD, "Url": "twiml:hello"}).entry == Entry(ScriptRequest("twiml:hello"))
+    assert refused({**GOOD, "Url": "twiml:nothing"}).code == 21205
+    assert refused(GOOD, ("FallbackUrl", "twiml:nothing")).code == 21402
+    assert refused({**GOOD, "Url": "python:os:abort"}).code == 21205
 
 
 def test_an_application_puts_its_own_urls_in_the_place_of_those_in_the_request() -> None:
