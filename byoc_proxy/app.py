@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from byoc_proxy import __version__
 from byoc_proxy.call.callbacks import Callbacks
+from byoc_proxy.call.departures import Departures
 from byoc_proxy.call.door import Door
 from byoc_proxy.call.evidence import spelt
 from byoc_proxy.call.gauge import Gauge
@@ -24,6 +25,7 @@ from byoc_proxy.call.screen import Screen
 from byoc_proxy.call.services import Services
 from byoc_proxy.call.subscriptions import Subscriptions
 from byoc_proxy.call.switchboard import Switchboard
+from byoc_proxy.config.settings import Api
 from byoc_proxy.listeners import Listeners
 from byoc_proxy.net.endpoint import Endpoint
 from byoc_proxy.sip.core import UserAgentCore
@@ -35,6 +37,7 @@ from byoc_proxy.storage.record import timestamp
 from byoc_proxy.trunk.directory import Directories
 from byoc_proxy.trunk.handler_checks import functions_named
 from byoc_proxy.trunk.health import State, Watchlist
+from byoc_proxy.trunk.model import AccountSid
 from byoc_proxy.trunk.networking import edge_of
 from byoc_proxy.trunk.networking_view import shares_report
 from byoc_proxy.trunk.strangers import Strangers
@@ -157,6 +160,10 @@ class Node:
         )
         self.switchboard.serve(self.services)
         self.callbacks.serve(self.services, self.switchboard.report)
+        place = settings.api or Api("", 0)
+        self._pace = place.calls_per_second
+        loop = asyncio.get_running_loop()
+        self.departures = Departures(loop, self._pace_of, self.switchboard.start, place.queued_calls)
         self.prober = Prober(self.services)
 
     @property
@@ -198,6 +205,7 @@ class Node:
         """
         self.log.info("node.draining", calls=len(self.switchboard.calls), grace=grace)
         await self.prober.stop()
+        self.departures.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace + TIMEOUT) as self._patience:
                 await self.switchboard.drain(grace)
@@ -219,6 +227,11 @@ class Node:
     def _twiml_of(self, account_sid: str, name: str) -> str | None:
         found = self.directories.current.bin_of(account_sid, name)
         return found.twiml if found is not None else None
+
+    def _pace_of(self, account_sid: str) -> int:
+        """Calls per second of an account that the API may ask for."""
+        account = self.directories.current.accounts.get(AccountSid(account_sid))
+        return (account.calls_per_second if account is not None else None) or self._pace
 
     def _follow_targets(self, directory: Directory) -> None:
         """Snapshots share what has not changed: one with the same policies has the same targets."""

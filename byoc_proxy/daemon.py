@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from byoc_proxy.net.whereabouts import Resolver as CallResolver
     from byoc_proxy.provision.provisioning import Provisioning
     from byoc_proxy.recording import Recording
+    from byoc_proxy.storage.database_records import DatabaseRecords
     from byoc_proxy.webhook.transport import Transport
 
 
@@ -82,8 +83,9 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
                 }
                 health = health_served(place.host, place.port, node.switchboard, pages)
                 await open_for_good.enter_async_context(health)
-            if settings.api is not None and provisioning is not None:
-                await open_for_good.enter_async_context(_api_served(settings.api, node, provisioning))
+            if settings.api is not None and provisioning is not None and records.book is not None:
+                served = _api_served(settings.api, node, provisioning, records.book)
+                await open_for_good.enter_async_context(served)
             calm_collector()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)
@@ -124,14 +126,18 @@ async def _provisioning(loaded: Loaded, environ: Mapping[str, str], log: Any) ->
 
 
 @asynccontextmanager
-async def _api_served(place: Api, node: Node, provisioning: Provisioning) -> AsyncIterator[None]:
+async def _api_served(
+    place: Api, node: Node, provisioning: Provisioning, book: DatabaseRecords
+) -> AsyncIterator[None]:
     """The REST API. `OSError` when its address cannot be had."""
     from byoc_proxy.api.application import application
+    from byoc_proxy.api.call_desk import CallDesk
     from byoc_proxy.api.listening import bound, served
     from byoc_proxy.api.networking import networking_endpoint
 
     others = [networking_endpoint(node.edges, node.switchboard.shares)]
-    app = application(provisioning, place.limits, others, partial(secrets.token_hex, 16), node.log)
+    desk = CallDesk(node.switchboard, node.departures, book)
+    app = application(provisioning, place.limits, desk, others, partial(secrets.token_hex, 16), node.log)
     try:
         listening = bound(place.host, place.port)
     except OSError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from byoc_proxy.config.settings import Listener, Settings
     from byoc_proxy.storage.alerts import AlertSink
     from byoc_proxy.storage.database import Database
+    from byoc_proxy.storage.database_records import DatabaseRecords
     from byoc_proxy.storage.notice import NoticeBook
     from byoc_proxy.storage.store import CallStore
     from byoc_proxy.webhook.exchange import ExchangeSink
@@ -32,12 +33,13 @@ _LONGEST_NAME: Final = 128
 
 
 class Recording(NamedTuple):
-    """What the node needs."""
+    """What the node needs, and where calls are promised: nowhere without a database."""
 
     calls: CallStore
     alerts: AlertSink
     exchanges: ExchangeSink
     notices: NoticeBook
+    book: DatabaseRecords | None = None
 
 
 @asynccontextmanager
@@ -70,7 +72,7 @@ async def recording(settings: Settings, database: Database | None, log: Any) -> 
             ]
             try:
                 store = FileAndDatabase(file, records) if file is not None else records
-                yield Recording(store, records.alerts, records.exchanges, records.notices)
+                yield Recording(store, records.alerts, records.exchanges, records.notices, records)
             finally:
                 for task in tasks:
                     task.cancel()

@@ -17,6 +17,7 @@ from byoc_proxy.api.server import Api, Public
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from byoc_proxy.api.call_desk import CallDesk
     from byoc_proxy.api.server import Endpoint
     from byoc_proxy.provision.provisioning import Provisioning
 
@@ -24,15 +25,18 @@ if TYPE_CHECKING:
 def application(
     provisioning: Provisioning,
     limits: Mapping[str, int],
+    desk: CallDesk,
     others: Iterable[Endpoint],
     new_id: Callable[[], str],
     log: Any,
 ) -> Api:
-    """`limits` are those of `resource.Limit`; `others` the endpoints that are about no row of the catalogue."""
+    """`limits` are those of `resource.Limit`; `desk` makes and changes calls; `others` are the endpoints that are
+    about no row of the catalogue.
+    """
     operations = Operations(provisioning, limits)
     endpoints = [
         *endpoints_of(RESOURCES, operations, provisioning.directories),
-        *call_endpoints(operations, provisioning.database),
+        *call_endpoints(operations, provisioning.database, desk),
         *conference_endpoints(),
         *alert_endpoints(operations),
         *event_endpoints(operations),

@@ -1,7 +1,4 @@
-"""Calls (contract 1.8): each leg that ever had a CallSid, while it lives and for as long as it is kept.
-
-Making and changing calls is refused with 20010 until there is call control.
-"""
+"""Calls (contract 1.8): each leg that ever had a CallSid, while it lives and for as long as it is kept."""
 
 from __future__ import annotations
 
@@ -12,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import delete
 
 from byoc_proxy.api import forms
+from byoc_proxy.api.call_changes import change_of
+from byoc_proxy.api.call_parameters import CREATE, UPDATE
 from byoc_proxy.api.errors import ApiError
 from byoc_proxy.api.moments import conditions, three_ways
-from byoc_proxy.api.openapi import closed, operation
+from byoc_proxy.api.openapi import closed, form_schema, operation
 from byoc_proxy.api.reading import ReadingDesk
 from byoc_proxy.api.refusals import stored
-from byoc_proxy.api.rendering import rfc_2822
+from byoc_proxy.api.rendering import rfc_2822, shown
 from byoc_proxy.api.resource import ACCOUNT_PATH, READ_ONLY, Parameter, Resource, Style, Verb, Ways
 from byoc_proxy.api.server import Answer, Endpoint
 from byoc_proxy.api.values import Choice, Sid, Words
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement
 
+    from byoc_proxy.api.call_desk import CallDesk
     from byoc_proxy.api.operations import Operations
     from byoc_proxy.api.resource import Row
     from byoc_proxy.api.server import Ask
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from byoc_proxy.trunk.directory import Directory
 
 NOT_COMPLETE: Final = 20009
-DISABLED: Final = 20010
 STATUSES: Final = ("queued", "ringing", "in-progress", "completed", "busy", "failed", "no-answer", "canceled")
 _US_NUMBER: Final = re.compile(r"\+1([2-9]\d\d)([2-9]\d\d)(\d{4})")
 _TEXT: Final = {"type": "string"}
@@ -135,20 +134,19 @@ ITEM: Final[Mapping[str, Any]] = {
 }
 
 
-def call_endpoints(operations: Operations, database: Database) -> list[Endpoint]:
+def call_endpoints(operations: Operations, database: Database, desk: CallDesk) -> list[Endpoint]:
     """Everything under `Calls` but what other modules have."""
-    desk = ReadingDesk(CALLS, operations, _conditions, ITEM)
+    reading = ReadingDesk(CALLS, operations, _conditions, ITEM)
     removed = operation(CALLS.name, Verb.DELETE, CALLS.instance_path, None)
+    made = operation(CALLS.name, Verb.CREATE, CALLS.list_path, reading.item)
+    made["requestBody"] = form_schema(CREATE, Verb.CREATE)
+    changed = operation(CALLS.name, Verb.UPDATE, CALLS.instance_path, reading.item)
+    changed["requestBody"] = form_schema(UPDATE, Verb.UPDATE)
     return [
-        *desk.endpoints(),
+        *reading.endpoints(),
         Endpoint("DELETE", CALLS.instance_path, partial(_remove, operations, database), removed),
-        Endpoint("POST", CALLS.list_path, _make, _refusing(Verb.CREATE, CALLS.list_path)),
-        Endpoint(
-            "POST",
-            CALLS.instance_path,
-            partial(_change, operations),
-            _refusing(Verb.UPDATE, CALLS.instance_path),
-        ),
+        Endpoint("POST", CALLS.list_path, partial(_make, desk), made),
+        Endpoint("POST", CALLS.instance_path, partial(_change, operations, desk), changed),
     ]
 
 
@@ -171,18 +169,18 @@ async def _remove(operations: Operations, database: Database, ask: Ask) -> Answe
     return Answer(None, 204)
 
 
-async def _make(_: Ask) -> Answer:
-    raise ApiError(400, DISABLED, "Calls cannot be made through this API yet; they come in from carriers")
+async def _make(desk: CallDesk, ask: Ask) -> Answer:
+    return _shown(await desk.make(ask), ask, 201)
 
 
-async def _change(operations: Operations, ask: Ask) -> Answer:
-    await operations.fetch(CALLS, ask.scope, ask.names, ask.names["sid"])
-    raise ApiError(400, DISABLED, "Calls cannot be changed through this API yet")
+async def _change(operations: Operations, desk: CallDesk, ask: Ask) -> Answer:
+    row = desk.change(ask)
+    if row is None:
+        there = await operations.fetch(CALLS, ask.scope, ask.names, ask.names["sid"])
+        change_of(ask.scope, ask.parameters)
+        raise desk.refuse(there)
+    return _shown(row, ask, 200)
 
 
-def _refusing(verb: Verb, path: str) -> dict[str, Any]:
-    """An operation without a good answer."""
-    told = operation(CALLS.name, verb, path, None)
-    told["summary"] += ": refused with 20010 until there is call control"
-    told["responses"] = {code: each for code, each in told["responses"].items() if not code.startswith("2")}
-    return told
+def _shown(row: Row, ask: Ask, status: int) -> Answer:
+    return Answer(shown(CALLS, row, ask.scope.directory, ask.scope.base), status)

@@ -70,6 +70,11 @@ class ReadingDesk:
     def _shown(self, row: Row, ask: Ask) -> dict[str, object]:
         return shown(self._resource, row, ask.scope.directory, ask.scope.base)
 
+    @property
+    def item(self) -> dict[str, Any]:
+        """The schema of one row in a list, and of what is answered to whoever makes or changes one."""
+        return self._item_schema(())
+
     def _list_schema(self) -> dict[str, Any]:
         return envelope_schema(self._resource.style, self._resource.key, self._item_schema(()))
 

@@ -89,36 +89,43 @@ class OutboundCall(Call):
         return Hunt(services, quarry, journal, lambda: journal.progress, lambda leg, _: _rings(journal, leg))
 
 
-def open_outbound(services: Services, new: NewCall) -> OutboundCall:
-    """The call that is asked for: queued, and not running yet."""
+def queued_record(services: Services, new: NewCall) -> CallRecord:
+    """What is known of a call that nobody has placed yet: enough for a row that promises it."""
     trunk = _trunk(services, new)
-    facts = CallFacts(
-        f"CA{services.token()}",
-        new.account_sid,
-        new.from_,
-        new.to,
-        direction="outbound-api",
-        trunk_sid=trunk.sid or None,
-    )
     record = CallRecord(
-        call_sid=facts.call_sid,
-        account_sid=facts.account_sid,
-        trunk_sid=facts.trunk_sid,
+        call_sid=f"CA{services.token()}",
+        account_sid=new.account_sid,
+        trunk_sid=trunk.sid or None,
         trunk=trunk.friendly_name,
         domain_sid=None,
         domain="",
         region=services.directories.current.installation.region,
-        direction=facts.direction,
-        caller=facts.caller,
-        called=facts.called,
+        direction="outbound-api",
+        caller=new.from_,
+        called=new.to,
         source="",
         call_id="",
+        status=Status.QUEUED,
+    )
+    record.stages["queued"] = services.wall()
+    return record
+
+
+def open_outbound(services: Services, new: NewCall, record: CallRecord) -> OutboundCall:
+    """The call that is asked for, whose record is a `queued_record`: queued, and not running yet."""
+    facts = CallFacts(
+        record.call_sid,
+        record.account_sid,
+        record.caller,
+        record.called,
+        direction=record.direction,
+        trunk_sid=record.trunk_sid,
     )
     progress = Progress(services, facts, Status.QUEUED, record, record, new.callback)
     journal = Journal(services, record, progress)
     journal.begin("queued")
     journal.tell("call.placed", trunk_sid=facts.trunk_sid, caller=facts.caller, called=facts.called)
-    return OutboundCall(services, new, trunk, journal)
+    return OutboundCall(services, new, _trunk(services, new), journal)
 
 
 def _trunk(services: Services, new: NewCall) -> ByocTrunk:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from byoc_proxy.call.child import Child
 from byoc_proxy.call.inbound import open_inbound
 from byoc_proxy.call.lines import WAIT_FOR_A_LINE, Line
-from byoc_proxy.call.outbound import open_outbound
+from byoc_proxy.call.outbound import open_outbound, queued_record
 from byoc_proxy.call.status import Status
 from byoc_proxy.trunk.edge_share import EdgeShares
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from byoc_proxy.sip.message import Request
     from byoc_proxy.sip.outputs import Invited
     from byoc_proxy.storage.alerts import Alert
+    from byoc_proxy.storage.record import CallRecord
     from byoc_proxy.trunk.admission import Admit
 
 
@@ -101,11 +102,18 @@ class Switchboard:
             for attempt in record.attempts
         )
 
-    def place(self, new: NewCall) -> OutboundCall:
-        """Take a call that the API asks for: it is queued until `start`. Raises `NotTaken`."""
+    def draft(self, new: NewCall) -> CallRecord:
+        """The record of a call that may be placed: what a row can promise it by. Raises `NotTaken`."""
         if self.draining:
             raise NotTaken("Draining")
-        call = open_outbound(self._services, new)
+        return queued_record(self._services, new)
+
+    def place(self, new: NewCall, record: CallRecord | None = None) -> OutboundCall:
+        """Take a call that the API asks for, under its `draft`: it is queued until `start`. Raises `NotTaken`."""
+        record = record or self.draft(new)
+        if self.draining:
+            raise NotTaken("Draining")
+        call = open_outbound(self._services, new, record)
         self._begin(call)
         return call
 

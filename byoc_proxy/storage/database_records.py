@@ -72,7 +72,7 @@ class DatabaseRecords:
         self._succession = Succession(database, node, latest, self.notices.found, log)
         self._standing: Standing | None = None  # None until what the last process left is in order
         self._database = database
-        self._node = node
+        self.node = node
         self._wall = wall
         self._log = log
         self._in_order = asyncio.Event()  # there is a standing
@@ -106,12 +106,21 @@ class DatabaseRecords:
 
     # --- for whoever promises something ---------------------------------------------------------------------------
 
+    def withdraw(self, call_sid: str) -> None:
+        """There is no such call after all: its row goes, when it can."""
+        self._void.append(call_sid)
+
+    def row_of(self, record: CallRecord, call_sid: str) -> Row:
+        """The row of a leg that lives, as of now."""
+        rows = call_rows(record, self.node, self._wall())
+        return next(row for row in rows if row["sid"] == call_sid)
+
     async def settle(self, record: CallRecord) -> Row:
         """Write a call that is about to be; the row of its first leg, which is there for good when this returns.
 
         `StoreUnavailable`: it is not there, and if that is not known now (`UnsureCommit`), it will not be later.
         """
-        rows = call_rows(record, self._node, self._wall(), subscriptions=self.notices.subscriptions)
+        rows = call_rows(record, self.node, self._wall(), subscriptions=self.notices.subscriptions)
         try:
             async with asyncio.timeout(_FIRST_TURN):
                 await self._in_order.wait()
@@ -121,7 +130,7 @@ class DatabaseRecords:
             async with self._database.recording() as connection:
                 await write_calls(connection, rows)
         except UnsureCommit:
-            self._void.append(record.call_sid)
+            self.withdraw(record.call_sid)
             raise
         return rows[0]
 
@@ -186,7 +195,7 @@ class DatabaseRecords:
         """One transaction; what is known of this node after it."""
         batch = self._backlog.batch(ROWS)
         alerts = self.alerts.batch(max(ROWS - len(batch.rows), 1))
-        notices = self.notices.batch(ROWS, self._node)
+        notices = self.notices.batch(ROWS, self.node)
         events = self.exchanges.batch(max(ROWS - len(batch.rows) - len(alerts), 1))
         standing = Standing(self._wall(), max(before.recorded, batch.ended))
 
@@ -195,7 +204,7 @@ class DatabaseRecords:
             await write_alerts(connection, [row for row in rows if "error_code" in row])
             await write_notices(connection, [row for row in rows if "token" in row])
             await write_events(connection, [row for row in rows if "response_code" in row])
-            await note_alive(connection, self._node, standing)
+            await note_alive(connection, self.node, standing)
 
         done = False
         try:

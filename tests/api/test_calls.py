@@ -174,18 +174,6 @@ async def test_only_a_call_that_is_over_is_deleted(api: Installation) -> None:
     )
 
 
-async def test_calls_are_not_made_or_changed_here_yet_and_the_answer_says_so(api: Installation) -> None:
-    await recorded(api, a_call(1))
-    before = await api.tables()
-    made = await api.acme.post(LIST, To="+14158675309", From="+14155550100", Url="http://app.example.test/")
-    changed = await api.acme.post(f"/Calls/{sid(1)}.json", Status="completed")
-    for reply in (made, changed):
-        assert (reply.status, reply.code) == (400, 20010)
-        assert "yet" in reply.message
-    assert (await api.acme.post(f"/Calls/{sid(9)}.json", Status="completed")).status == 404
-    assert await api.tables() == before
-
-
 @pytest.mark.parametrize(
     ("party", "shown"),
     [

@@ -5,6 +5,7 @@ async def test_something(api: Installation) -> None:
     assert api.directory.trunks[trunk["sid"]].friendly_name == "Carrier A"
 """
 
+import asyncio
 import itertools
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -18,20 +19,26 @@ import structlog
 from sqlalchemy import select
 
 from byoc_proxy.api.application import application
+from byoc_proxy.api.call_desk import CallDesk
 from byoc_proxy.api.server import Api
+from byoc_proxy.call.departures import Departures
 from byoc_proxy.config.load import load
 from byoc_proxy.provision.provisioning import Provisioning
 from byoc_proxy.sip.digest_server import Absent, Passed
 from byoc_proxy.storage import tables
 from byoc_proxy.storage.database import Database
+from byoc_proxy.storage.database_records import DatabaseRecords
 from byoc_proxy.storage.vault import Vault
 from byoc_proxy.trunk.admission import Admission, Arrival, admit
 from byoc_proxy.trunk.directory import Directory
 from byoc_proxy.trunk.model import SipDomain, stable_sid
 from tests.support.databases import Log
+from tests.support.exchange import Exchange
 
 BASE = "http://127.0.0.1:8080"
 NOW = 1_760_000_000
+NODE = "this-node"
+MOST_QUEUED = 20
 ACME, TOKEN = stable_sid("AC", "acme"), "a-token-of-acme-0123456789abcdef"
 OTHER, OTHER_TOKEN = stable_sid("AC", "other"), "a-token-of-others-0123456789abcdef"
 DECLARED = f"""
@@ -131,15 +138,28 @@ class Clock:
 
 
 class Installation:
-    """A node's provisioning with its API, without the node."""
+    """A node's provisioning with its API, without the node: `exchange` stands in for its calls, of which `book` has
+    the rows, once it runs.
+    """
 
     def __init__(self, provisioning: Provisioning, limits: dict[str, int], clock: Clock) -> None:
         counter = itertools.count(1)
         self.provisioning = provisioning
         self.clock = clock
         self.logged: list[Any] = []
+        self.exchange = Exchange()
+        self.book = DatabaseRecords(provisioning.database, NODE, list, lambda: "NO" + "0" * 32, clock, Log())
+        self.paces: dict[str, int] = {}
+        self.departures = Departures(
+            asyncio.get_running_loop(), lambda sid: self.paces.get(sid, 1), self.exchange.start, MOST_QUEUED
+        )
         self.app = application(
-            provisioning, limits, [], lambda: f"{next(counter):032x}", structlog.wrap_logger(_Null(self.logged))
+            provisioning,
+            limits,
+            CallDesk(self.exchange, self.departures, self.book),
+            [],
+            lambda: f"{next(counter):032x}",
+            structlog.wrap_logger(_Null(self.logged)),
         )
         self.acme = Client(self.app)
         self.other = Client(self.app, OTHER, OTHER_TOKEN)

@@ -18,7 +18,7 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
-__all__ = ["PASSWORD", "USER", "Made", "Story", "blocking", "not_blocking"]
+__all__ = ["PASSWORD", "USER", "Made", "Story", "blocking", "here_client", "not_blocking"]
 
 Ask = Callable[..., Awaitable[Any]]
 USER, PASSWORD = "sbc1", "Secret-12345x"
@@ -47,6 +47,11 @@ class LocalAsyncHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]
 
     async def request(self, method: str, url: str, *args: Any, **options: Any) -> Any:
         return await super().request(method, here(self._base, url), *args, **options)
+
+
+def here_client(base: str, sid: str, secret: str) -> Client:
+    """The blocking SDK of an account, on our own address; its `http_client.session` is to be closed."""
+    return Client(sid, secret, http_client=LocalHttpClient(base))
 
 
 @dataclass

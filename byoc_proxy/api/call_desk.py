@@ -1,0 +1,127 @@
+"""Making and changing calls: what is promised is on the disk before, and goes out in its turn (contract 1.8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from byoc_proxy.api.call_changes import change_of
+from byoc_proxy.api.call_orders import order_of
+from byoc_proxy.api.errors import UNAVAILABLE, ApiError
+from byoc_proxy.api.refusals import RETRY_AFTER, stored
+from byoc_proxy.call.switchboard import NotTaken
+
+if TYPE_CHECKING:
+    from byoc_proxy.api.call_changes import Change
+    from byoc_proxy.api.resource import Row
+    from byoc_proxy.api.server import Ask
+    from byoc_proxy.call.call import Call
+    from byoc_proxy.call.departures import Departures
+    from byoc_proxy.call.new_call import NewCall
+    from byoc_proxy.call.outbound import OutboundCall
+    from byoc_proxy.storage.record import CallRecord
+
+NOT_IN_PROGRESS: Final = 21220
+TOO_MANY: Final = 20429
+NOT_NOW: Final = "Call is not in-progress. Cannot redirect."  # the words of the public API
+
+
+class Board(Protocol):
+    """The calls of this node: `call.switchboard`. `draft` and `place` raise `NotTaken`."""
+
+    def draft(self, new: NewCall) -> CallRecord: ...
+
+    def place(self, new: NewCall, record: CallRecord) -> OutboundCall: ...
+
+    def find(self, call_sid: str) -> Call | None: ...
+
+
+class Book(Protocol):
+    """Where calls are promised: `storage.database_records`."""
+
+    @property
+    def node(self) -> str: ...
+
+    async def settle(self, record: CallRecord) -> Row: ...
+
+    def withdraw(self, call_sid: str) -> None: ...
+
+    def row_of(self, record: CallRecord, call_sid: str) -> Row: ...
+
+
+class CallDesk:
+    """What may be done to the calls of this node."""
+
+    def __init__(self, board: Board, departures: Departures[OutboundCall], book: Book) -> None:
+        self._board = board
+        self._departures = departures
+        self._book = book
+
+    async def make(self, ask: Ask) -> Row:
+        """The row of a call that is queued. `ApiError`: there is none."""
+        order = order_of(ask.scope, ask.parameters)
+        account_sid = ask.scope.account.sid
+        if not self._departures.hold(account_sid):
+            text = f"{self._departures.most} calls of this account wait for their turn; this one found no room"
+            raise ApiError(429, TOO_MANY, text, headers={"Retry-After": RETRY_AFTER})
+        try:
+            row, call = await self._placed(order.call)
+        except BaseException:
+            self._departures.release(account_sid)
+            raise
+        for code, text in order.warnings:
+            call.journal.event(code, text)
+        self._departures.join(account_sid, call)
+        return row
+
+    async def _placed(self, new: NewCall) -> tuple[Row, OutboundCall]:
+        """On the disk first: a call that goes out can always be asked for."""
+        try:
+            record = self._board.draft(new)
+            with stored():
+                row = await self._book.settle(record)
+            try:
+                return row, self._board.place(new, record)
+            except NotTaken:
+                self._book.withdraw(record.call_sid)
+                raise
+        except NotTaken as reason:
+            text = f"No new call is taken now: {reason}"
+            raise ApiError(503, UNAVAILABLE, text, headers={"Retry-After": RETRY_AFTER}) from reason
+
+    def change(self, ask: Ask) -> Row | None:
+        """The row of a live call as it is after the change; None: this node has no such call."""
+        call_sid = ask.names["sid"]
+        call = self._board.find(call_sid)
+        if call is None or call.facts.account_sid != ask.scope.account.sid:
+            return None
+        self._apply(call, change_of(ask.scope, ask.parameters))
+        return self._book.row_of(call.journal.record, call_sid)
+
+    def _apply(self, call: Call, change: Change) -> None:
+        if change.callback is not None:
+            before = call.progress.callback
+            events = change.callback.events if before is None else before.events  # an update cannot say which
+            call.progress.callback = replace(change.callback, events=events)
+        if change.time_limit is not None:
+            _done(call.limit(change.time_limit))
+        if change.status == "canceled":
+            self._departures.leave(call.facts.account_sid, call.sid)
+            _done(call.cancel(), "Call is in-progress. Cannot cancel: complete it.")
+        elif change.status == "completed":
+            self._departures.leave(call.facts.account_sid, call.sid)
+            _done(call.end())
+        elif change.entry is not None:
+            _done(call.redirect(change.entry))
+
+    def refuse(self, row: Row) -> ApiError:
+        """Why a call that is not here, and has this row, cannot be changed."""
+        if row["end_time"] is None and row["node"] != self._book.node:
+            text = f"{row['sid']} is on another node, {row['node']}: ask the API of that one"
+            return ApiError(503, UNAVAILABLE, text)
+        return ApiError(400, NOT_IN_PROGRESS, NOT_NOW)
+
+
+def _done(happened: bool, otherwise: str = NOT_NOW) -> None:
+    if not happened:
+        raise ApiError(400, NOT_IN_PROGRESS, otherwise)
