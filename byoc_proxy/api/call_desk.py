@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from byoc_proxy.api.resource import Row
     from byoc_proxy.api.server import Ask
     from byoc_proxy.call.call import Call
+    from byoc_proxy.call.child import Child
     from byoc_proxy.call.departures import Departures
     from byoc_proxy.call.new_call import NewCall
     from byoc_proxy.call.outbound import OutboundCall
@@ -33,7 +34,7 @@ class Board(Protocol):
 
     def place(self, new: NewCall, record: CallRecord) -> OutboundCall: ...
 
-    def find(self, call_sid: str) -> Call | None: ...
+    def find(self, call_sid: str) -> Call | Child | None: ...
 
 
 class Book(Protocol):
@@ -64,11 +65,13 @@ class CallDesk:
         if not self._departures.hold(account_sid):
             text = f"{self._departures.most} calls of this account wait for their turn; this one found no room"
             raise ApiError(429, TOO_MANY, text, headers={"Retry-After": RETRY_AFTER})
+        placed = None
         try:
-            row, call = await self._placed(order.call)
-        except BaseException:
-            self._departures.release(account_sid)
-            raise
+            placed = await self._placed(order.call)
+        finally:
+            if placed is None:
+                self._departures.release(account_sid)
+        row, call = placed
         for code, text in order.warnings:
             call.journal.event(code, text)
         self._departures.join(account_sid, call)
@@ -93,12 +96,17 @@ class CallDesk:
         """The row of a live call as it is after the change; None: this node has no such call."""
         call_sid = ask.names["sid"]
         call = self._board.find(call_sid)
-        if call is None or call.facts.account_sid != ask.scope.account.sid:
+        account_sid = ask.scope.account.sid
+        if call is None or call.progress.facts.account_sid != account_sid:
             return None
-        self._apply(call, change_of(ask.scope, ask.parameters))
-        return self._book.row_of(call.journal.record, call_sid)
+        change = change_of(ask.scope, ask.parameters)
+        if change.status is not None:
+            self._departures.leave(account_sid, call_sid)
+        self._apply(call, change)
+        now = self._board.find(call_sid) or call  # a leg that was redirected is a call of its own now
+        return self._book.row_of(now.journal.record, call_sid)
 
-    def _apply(self, call: Call, change: Change) -> None:
+    def _apply(self, call: Call | Child, change: Change) -> None:
         if change.callback is not None:
             before = call.progress.callback
             events = change.callback.events if before is None else before.events  # an update cannot say which
@@ -106,10 +114,8 @@ class CallDesk:
         if change.time_limit is not None:
             _done(call.limit(change.time_limit))
         if change.status == "canceled":
-            self._departures.leave(call.facts.account_sid, call.sid)
             _done(call.cancel(), "Call is in-progress. Cannot cancel: complete it.")
         elif change.status == "completed":
-            self._departures.leave(call.facts.account_sid, call.sid)
             _done(call.end())
         elif change.entry is not None:
             _done(call.redirect(change.entry))

@@ -228,8 +228,9 @@ async def test_the_sdk_redirects_a_call_by_url_and_by_twiml(tmp_path: Path) -> N
         )
         twiml = f'<Response><Dial><Number byoc="{other}">+15550199</Number></Dial></Response>'
         await there.change(call.sid, twiml=twiml)
-        await leg_of(there, call.sid)
-        await there.change(call.sid, status="completed")
+        (child,) = await leg_of(there, call.sid)
+        await there.change(child.sid, status="completed")
+        await there.until_status(child.sid, "completed")
         await there.until_status(call.sid, "completed")
     asked = [each for each in there.app.asked if each.path == "/next"]
     assert [each.params["CallStatus"] for each in asked] == ["in-progress"]
