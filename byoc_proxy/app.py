@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from enum import StrEnum
 
+    from byoc_proxy.call.outbound import OutboundCall
     from byoc_proxy.call.progress import Moved
     from byoc_proxy.config.load import Loaded
     from byoc_proxy.config.settings import WebhookTimes
@@ -119,9 +120,8 @@ class Node:
         self._started = world.wall()
         lines = Lines(settings.limits.max_calls, settings.limits.max_calls_per_second)
         self.switchboard = Switchboard(lines)
-        digest = DigestServer(
-            self.directories.current.installation.realm, settings.digest_secret or secrets.token_bytes(32)
-        )
+        realm = self.directories.current.installation.realm
+        digest = DigestServer(realm, settings.digest_secret or secrets.token_bytes(32))
         now = asyncio.get_running_loop().time
         self.gauge = Gauge(world.draw, world.log)
         self.rejections = Rejections(world.wall, world.alerts, world.log)
@@ -160,10 +160,7 @@ class Node:
         )
         self.switchboard.serve(self.services)
         self.callbacks.serve(self.services, self.switchboard.report)
-        place = settings.api or Api("", 0)
-        self._pace = place.calls_per_second
-        loop = asyncio.get_running_loop()
-        self.departures = Departures(loop, self._pace_of, self.switchboard.start, place.queued_calls)
+        self.departures = self._departures(settings.api or Api("", 0))
         self.prober = Prober(self.services)
 
     @property
@@ -228,10 +225,15 @@ class Node:
         found = self.directories.current.bin_of(account_sid, name)
         return found.twiml if found is not None else None
 
-    def _pace_of(self, account_sid: str) -> int:
-        """Calls per second of an account that the API may ask for."""
-        account = self.directories.current.accounts.get(AccountSid(account_sid))
-        return (account.calls_per_second if account is not None else None) or self._pace
+    def _departures(self, place: Api) -> Departures[OutboundCall]:
+        """Where the calls wait that the API asks for."""
+
+        def pace_of(account_sid: str) -> int:
+            account = self.directories.current.accounts.get(AccountSid(account_sid))
+            return (account.calls_per_second if account is not None else None) or place.calls_per_second
+
+        loop = asyncio.get_running_loop()
+        return Departures(loop, pace_of, self.switchboard.start, place.queued_calls)
 
     def _follow_targets(self, directory: Directory) -> None:
         """Snapshots share what has not changed: one with the same policies has the same targets."""
