@@ -83,9 +83,8 @@ async def serve(loaded: Loaded, load_again: Callable[[], Loaded], environ: Mappi
                 }
                 health = health_served(place.host, place.port, node.switchboard, pages)
                 await open_for_good.enter_async_context(health)
-            if settings.api is not None and provisioning is not None and records.book is not None:
-                served = _api_served(settings.api, node, provisioning, records.book)
-                await open_for_good.enter_async_context(served)
+            served = _api_served(settings.api, node, provisioning, records.book)
+            await open_for_good.enter_async_context(served)
             calm_collector()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, _asked_to_stop, node, stopping)
@@ -127,9 +126,12 @@ async def _provisioning(loaded: Loaded, environ: Mapping[str, str], log: Any) ->
 
 @asynccontextmanager
 async def _api_served(
-    place: Api, node: Node, provisioning: Provisioning, book: DatabaseRecords
+    place: Api | None, node: Node, provisioning: Provisioning | None, book: DatabaseRecords | None
 ) -> AsyncIterator[None]:
-    """The REST API. `OSError` when its address cannot be had."""
+    """The REST API, if the file asks for one and for a database. `OSError` when its address cannot be had."""
+    if place is None or provisioning is None or book is None:
+        yield
+        return
     from byoc_proxy.api.application import application
     from byoc_proxy.api.call_desk import CallDesk
     from byoc_proxy.api.listening import bound, served
