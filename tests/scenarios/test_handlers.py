@@ -188,12 +188,8 @@ async def test_no_document_leads_to_code(scene: Scene, how: str) -> None:
     scene.reloads(config())
     if how not in twiml:
         scene.customer.answers("/voice", status=302, location=url)
-    call = scene.caller.calls()
-    if how == "action":
-        (await scene.first.invited()).refuses(404)
-    await call.hears(180)
-    await call.hears(500)
-    await scene.over()
+    await refused(scene, 500)
+    assert scene.first.got("INVITE") == []
     assert operators.asked == []
     assert scene.codes()[-1] == 11100
 
