@@ -33,7 +33,6 @@ from byoc_proxy.twiml.verbs import (
 from byoc_proxy.twiml.words import INVALID_URL
 
 MAX_IDLE_DOCUMENTS: Final = 1000
-_FUNCTION: Final = "python:"  # such a URL leads to code in this process
 
 Parameters = tuple[tuple[str, str], ...]
 
@@ -265,8 +264,6 @@ def _goal(source: ScriptRequest | bytes, base: str, target: str, method: str) ->
         url = urljoin(base, target)
     except ValueError as error:  # brackets that are no IPv6 address
         raise TwimlError(INVALID_URL, f"{target[:80]!r} is not a URL") from error
-    if target and url.startswith(_FUNCTION):
-        raise TwimlError(INVALID_URL, f"{target[:80]!r} is a function, which only the configuration file may name")
     return ScriptRequest(url, method)
 
 

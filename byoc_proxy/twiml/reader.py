@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from byoc_proxy.twiml.elements import Element
     from byoc_proxy.twiml.words import Attribute, Word
 
+_FUNCTION: Final = "python:"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _INTEGER: Final = re.compile(r"[0-9]{1,9}")
 _NUMBER: Final = re.compile(r"\+?[0-9*#]{1,32}")
@@ -190,10 +191,13 @@ def fits(attribute: Attribute, written: str) -> bool:
 
 
 def url_text(element: Element, written: str) -> str:
-    """A URL as written, trimmed; `TwimlError` 11100 when it holds control characters."""
+    """A URL as written, trimmed; `TwimlError` 11100 when it holds control characters, or leads to code of ours."""
     written = written.strip()
     if _CONTROL.search(written):
         raise TwimlError(INVALID_URL, f"a URL of <{element.name}> holds control characters")
+    if written.startswith(_FUNCTION):
+        text = f"{written[:80]!r} in <{element.name}> is a function, which only the configuration file may name"
+        raise TwimlError(INVALID_URL, text)
     return written
 
 

@@ -210,3 +210,20 @@ def test_any_tree_of_known_names_is_a_document_or_a_coded_refusal(tree: str) -> 
     else:
         assert all(warning.text.isprintable() for warning in found.warnings)
         assert "\\n" not in repr(found.verbs), "a line end in any value could end a SIP header"
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        "<Redirect>{}</Redirect>",
+        '<Dial action="{}">1</Dial>',
+        '<Dial referUrl="{}">1</Dial>',
+        '<Dial><Number statusCallback="{}">1</Number></Dial>',
+        '<Refer action="{}"><Sip>sip:a@b.example</Sip></Refer>',
+    ],
+)
+def test_no_url_of_a_document_leads_to_code(verb: str) -> None:
+    for url in ("python:os:abort", " python:os:abort\n"):
+        with pytest.raises(TwimlError) as refused:
+            parse(f"<Response>{verb.format(url)}</Response>".encode())
+        assert refused.value.code == 11100

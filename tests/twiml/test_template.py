@@ -88,6 +88,8 @@ def test_a_document_is_the_text_that_was_stored_whatever_its_declaration_says() 
         ("<Response><Dial><Sip>{{To}}</Sip></Dial></Response>", None),
         ("<Response><Dial><Sip>nobody</Sip></Dial></Response>", 13243),
         ("<Response><Play>{{Url}}</Play></Response>", 12490),
+        ("<Response><Redirect>python:os:abort</Redirect></Response>", 11100),
+        ("<Response><Dial action='python:os:abort'>{{To}}</Dial></Response>", None),
         ("<Response><{{Verb}}/></Response>", 12100),
         ("<Response {{attributes}}/>", 12100),
         ("<Response></{{end}}>", 12100),
