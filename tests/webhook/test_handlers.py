@@ -1,5 +1,6 @@
 """One question for applications, TwiML bins and functions: the same answer, the same exchange in the record."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -91,3 +92,12 @@ async def test_all_else_is_a_matter_of_the_web_and_refused_there(
     with pytest.raises(WebhookError) as failed:
         await handlers.fetch(url, "POST", PARAMETERS, session)
     assert failed.value.code == 11100
+
+
+async def test_bins_that_lead_to_each_other_let_others_have_their_turn(
+    handlers: Handlers, session: WebSession
+) -> None:
+    turns: list[int] = []
+    asyncio.get_running_loop().call_soon(turns.append, 1)
+    await handlers.fetch("twiml:main", "POST", PARAMETERS, session)
+    assert turns == [1]
