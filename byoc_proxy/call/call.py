@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from byoc_proxy.call.journal import Journal
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.call.services import Services
+    from byoc_proxy.call.transfer import Transferor
     from byoc_proxy.sip.outputs import Ended
     from byoc_proxy.sip.session import Fields
     from byoc_proxy.trunk.model import ByocTrunk
@@ -69,6 +70,8 @@ class Call:
         self._leg: Leg | None = None
         self._scope: asyncio.Timeout | None = None  # around what the call does now
         self.last_words: ScriptRequest | None = None
+        self.transferor: Transferor | None = None  # who has asked a script for somebody in its place
+        self._kept: list[Hunt] = []  # that found the leg it stands on now
         self._limit: TimeLimit | None = None
         if leg is not None:
             self.stands_on(leg)
@@ -104,6 +107,8 @@ class Call:
             self._scope = None
             self._lift_limit()
             self._hang_up("")
+            for hunt in self._kept:
+                hunt.free()
 
     def close(self) -> None:
         """It is over, for good."""
@@ -123,6 +128,7 @@ class Call:
 
     async def _perform(self) -> None:
         entry, self._entry = self._entry, None
+        self.transferor_leaves(480)
         if entry is not None:
             await run_script(ScriptStage(self), entry)
 
@@ -171,12 +177,23 @@ class Call:
         self.abandoned = ended.by is not By.LOCAL
         self._stop()
 
+    def keeps(self, hunt: Hunt) -> None:
+        """The leg that a `<Dial>` has found outlives it: the call stands on it."""
+        self._kept.append(hunt)
+
+    def transferor_leaves(self, status: int) -> None:
+        """Whoever has asked for somebody in its place has had its way, or never will."""
+        transferor, self.transferor = self.transferor, None
+        if transferor is not None:
+            transferor.leaves(status)
+
     def _finish(self, reason: str = "") -> None:
         self._entry = None
         self._stop()  # before the legs end: the script must not go on with what comes of that
         self._hang_up(reason)
 
     def _hang_up(self, reason: str) -> None:
+        self.transferor_leaves(480)
         if self.dialled is not None:
             self.dialled.hang_up(reason)
         if self._leg is not None:
@@ -225,7 +242,7 @@ class Call:
 
     def hunt_of(self, call_sid: str) -> Hunt | None:
         """The dialled leg of that CallSid, if it lives."""
-        hunts = self.dialled.hunts if self.dialled is not None else ()
+        hunts = (*(self.dialled.hunts if self.dialled is not None else ()), *self._kept)
         return next((hunt for hunt in hunts if hunt.quarry.call_sid == call_sid and hunt.lives), None)
 
     def _time_is_up(self) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from byoc_proxy.call.bridge import Bridge, refuse_method
 from byoc_proxy.call.dialling import CannotDial
 from byoc_proxy.call.status import Cause
-from byoc_proxy.call.transfer import NOT_ALLOWED, Referral, Reports, read_referral
+from byoc_proxy.call.transfer import NOT_ALLOWED, Asked, Referral, Reports, Unfit, Wish, read_referral, read_wish
+from byoc_proxy.sip.outputs import Ended
 from byoc_proxy.sip.sdp import inactive, without_direction
 from byoc_proxy.trunk.verdicts import FinalResponse, failure
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.message import Request, Response
-    from byoc_proxy.sip.outputs import Ended, Requested
+    from byoc_proxy.sip.outputs import Requested
 
     Redial = Callable[[str, Leg, bytes, Callable[[Response], None]], Hunt]
 
@@ -38,10 +39,15 @@ class Released(NamedTuple):
     """The other leg was taken out, and lives on."""
 
 
+Parting = Ended | NotJoined | Released | Asked
+"""What a conversation came to."""
+
+
 class Conversation:
     """`anchor` is the leg whose leaving ends the call, `other` the one whose leaving ends the conversation.
 
-    `redial` gives the hunt for a number on the trunk of a leg, with an offer; it raises `CannotDial`. `on_anchor`
+    `redial` gives the hunt for a number on the trunk of a leg, with an offer; it raises `CannotDial`. Without it a
+    script carries transfers out, whatever the trunks say: the first that is asked for ends the talk. `on_anchor`
     hears that the call has a new anchor: its caller has handed it over. `on_left` hears which leg a transfer has
     replaced. `joined`: the two have talked.
     """
@@ -51,7 +57,7 @@ class Conversation:
         services: Services,
         journal: Journal,
         legs: tuple[Leg, Leg],
-        redial: Redial,
+        redial: Redial | None,
         on_anchor: Callable[[Leg], None],
         on_left: Callable[[Leg], None],
     ) -> None:
@@ -63,13 +69,13 @@ class Conversation:
         self._on_anchor = on_anchor
         self._on_left = on_left
         self._news = asyncio.Event()
-        self._referral: tuple[Referral, Reports] | None = None
+        self._referral: tuple[Referral | Wish, Reports] | None = None
         self._askers: list[Leg] = []  # who has referred before
         self._bridge: Bridge | None = None
         self._mismatched = False  # the anchor was told another description than the other leg's
         self._released = False
 
-    async def run(self, time_limit: float, ring_timeout: float) -> Ended | NotJoined | Released | None:
+    async def run(self, time_limit: float, ring_timeout: float) -> Parting | None:
         """Talk until the other leg leaves, is released, or the time is up (None)."""
         self._connect()
         try:
@@ -93,7 +99,7 @@ class Conversation:
         self._news.set()
         return True
 
-    async def _talk(self, time_limit: float, ring_timeout: float) -> Ended | Released | None:
+    async def _talk(self, time_limit: float, ring_timeout: float) -> Parting | None:
         try:
             async with asyncio.timeout(time_limit):
                 while True:
@@ -106,7 +112,10 @@ class Conversation:
                         if await self._bring_over(self.other) is not None:
                             self.other.hang_up()
                     if self._referral is not None:
-                        await self._transfer(*self._referral, ring_timeout)
+                        asked, reports = self._referral
+                        if isinstance(asked, Wish):
+                            return Asked(asked, reports)
+                        await self._transfer(asked, reports, ring_timeout)
                     if self.other.ending is not None:
                         return self.other.ending
         except TimeoutError:
@@ -210,17 +219,19 @@ class Conversation:
     def _referred(self, event: Requested, asker: Leg) -> None:
         """A REFER: what its leg's trunk says of it. Runs at once: a BYE may be the very next message."""
         policy = asker.trunk.refer if asker.trunk is not None else "reject"
-        if policy == "relay" and self._bridge is not None:
+        if self._redial is None:
+            self._accept_referral(event, asker)
+        elif policy == "relay" and self._bridge is not None:
             self._bridge.pass_on(event, asker)
         elif policy == "terminate":
             self._accept_referral(event, asker)
         else:
-            self._journal.event(NOT_ALLOWED, "transfer not allowed")
+            self._journal.event(NOT_ALLOWED, "a REFER, and neither referUrl nor the trunk says what to do")
             refuse_method(event, asker)
 
     def _accept_referral(self, event: Requested, asker: Leg) -> None:
-        asked = read_referral(event.request)
-        if not isinstance(asked, Referral):
+        asked = read_wish(event.request) if self._redial is None else read_referral(event.request)
+        if isinstance(asked, Unfit):
             asker.reply(event.transaction, asked.status, b"", (("Warning", f'399 proxy "{asked.reason}"'),))
         elif self._referral is not None:
             asker.reply(event.transaction, 500, b"", (("Retry-After", "5"),))  # one at a time
@@ -247,6 +258,7 @@ class Conversation:
         self._journal.decided(f"transfer to {asked.number} asked for")
         try:
             offer = without_direction(self.anchor.remote_sdp)  # the asker has it on hold, the new leg has not
+            assert self._redial is not None
             hunt = self._redial(asked.number, self.other, offer, reports.heard)
         except CannotDial as error:
             self._journal.event(error.code, error.text)

@@ -11,11 +11,12 @@ from byoc_proxy.call.conversation import Conversation, NotJoined, Released
 from byoc_proxy.call.dialling import CannotDial, Dialling
 from byoc_proxy.call.hunt import RING_BUFFER, Hunt, routing_error
 from byoc_proxy.call.status import Cause, Status, cause_of_all, dial_status
+from byoc_proxy.call.transfer import Asked, Transferor
 from byoc_proxy.sip.outputs import Ended
 from byoc_proxy.sip.sdp import holds
 from byoc_proxy.trunk.relaying import extensions
 from byoc_proxy.trunk.verdicts import CallerLeft, FinalResponse, failure
-from byoc_proxy.twiml.interpreter import DialOutcome
+from byoc_proxy.twiml.interpreter import DialOutcome, ScriptRequest
 from byoc_proxy.twiml.verbs import Number, Sip
 from byoc_proxy.webhook.parameters import CallFacts
 
@@ -58,7 +59,10 @@ class DialRun:
             raise
         finally:
             for hunt in self.hunts:
-                if hunt.leg is not None and hunt.leg is not self._call.leg:
+                if hunt.leg is not None and hunt.leg is self._call.leg:
+                    self._call.keeps(hunt)  # its caller has handed it over: the call goes on with this leg
+                    continue
+                if hunt.leg is not None:
                     hunt.leg.hang_up()
                 hunt.free()  # a ring timeout has freed them before
             # they know this run: it would wait for the collector
@@ -128,6 +132,8 @@ class DialRun:
         """One noun to be hunted for. Raises `CannotDial`."""
         journal, callback = self._journal, noun.callback
         quarry = dialling.quarry(noun, f"CA{self._services.token()}", self._dial.caller_id)
+        if self._dial.refer_url:
+            quarry.intent.terms = quarry.intent.terms._replace(transfers=True)
         journal.tell("dial.started", leg_sid=quarry.call_sid, trunk_sid=quarry.trunk_sid)
         facts = CallFacts(
             quarry.call_sid,
@@ -177,6 +183,8 @@ class DialRun:
         nothing of it.
         """
         call = self._call
+        if call.transferor is not None:
+            call.transferor.hears(response)
         if call.leg.answered:
             return
         self._journal.stage("progress")
@@ -223,12 +231,13 @@ class DialRun:
         self.refusal, self.error = None, ""
         started = self._services.endpoint.now
         self._winner = winner, started
+        self._call.transferor_leaves(200)
         self._answered_with = dict(extensions(callee.answer_fields))  # before the caller's answer takes them
         talk = self._talk = Conversation(
             self._services,
             self._journal,
             (self._call.leg, callee),
-            self._redial,
+            None if self._dial.refer_url else self._redial,
             lambda anchor: self._call.stands_on(anchor, "callee"),  # who was called was handed over, and stays
             lambda leg: _free(self.hunts, leg),
         )
@@ -240,9 +249,22 @@ class DialRun:
             talk.other.hang_up()
         elif isinstance(ended, Released):
             return replace(self._completed(winner, started), duration=None)  # it goes on
+        elif isinstance(ended, Asked):
+            return replace(self._completed(winner, started), replaced_by=self._refer(ended))
         elif isinstance(ended, Ended):
             self._journal.callee_ended(ended)
         return self._completed(winner, started)
+
+    def _refer(self, asked: Asked) -> ScriptRequest:
+        """One of the two wants somebody else in its place: the application says how the call goes on."""
+        asker = asked.reports.leg
+        found = [hunt for hunt in self.hunts if hunt.leg is asker]
+        for hunt in found:
+            self.hunts.remove(hunt)
+        self._call.transferor = Transferor(asked.reports, found[0] if found else None)
+        self._journal.decided(f"transfer to {asked.wish.target} asked for: referUrl decides")
+        extra = (("ReferTransferTarget", asked.wish.target),)
+        return ScriptRequest(self._dial.refer_url or "", self._dial.refer_method, extra)
 
     def _left_off(self) -> DialOutcome:
         if self._winner is not None:

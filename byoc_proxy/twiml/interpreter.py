@@ -74,7 +74,8 @@ class DialOutcome:
 
     `call_sid` names the called leg, None when there was none; `duration` is None of one that goes on. `is_sip` says
     that the leg was a `<Sip>`; only then the application is told `sip_call_id`, `sip_response_code` and
-    `sip_headers`, the X- headers of its answer or refusal and of its BYE.
+    `sip_headers`, the X- headers of its answer or refusal and of its BYE. `replaced_by` takes the place of the
+    script, because one of the two has asked for a transfer.
     """
 
     status: str
@@ -85,6 +86,7 @@ class DialOutcome:
     sip_call_id: str | None = None
     is_sip: bool = False
     sip_headers: Parameters = ()
+    replaced_by: ScriptRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,9 +229,11 @@ class _Script:
         then = None if verb.action is None else _goal(source, url, verb.action, verb.method)
         told = then if isinstance(then, ScriptRequest) else None
         if isinstance(verb, Dial):
-            outcome = await self._stage.dial(located(verb, url), told)
+            outcome = await self._stage.dial(_complete(verb, source, url), told)
             if outcome.bridged:
                 self._idle = 0
+            if outcome.replaced_by is not None:
+                return _Step(outcome.replaced_by)
             extra = dial_parameters(outcome)
         else:
             extra = refer_parameters(await self._stage.refer(verb, told))
@@ -254,6 +258,15 @@ def _read(fetched: Fetched) -> Document:
             raise
         text = f"text/plain that is no TwiML ({error.text}) would be spoken: that needs a media engine"
         raise TwimlError(MEDIA_ENGINE_MISSING, f"{text} and none is configured") from error
+
+
+def _complete(dial: Dial, source: ScriptRequest | bytes, url: str) -> Dial:
+    """`dial` with every URL in it absolute."""
+    dial = located(dial, url)
+    if not dial.refer_url:
+        return dial
+    goal = _goal(source, url, dial.refer_url, dial.refer_method)
+    return replace(dial, refer_url=goal.url) if isinstance(goal, ScriptRequest) else dial
 
 
 def _goal(source: ScriptRequest | bytes, base: str, target: str, method: str) -> ScriptRequest | bytes:
