@@ -71,11 +71,12 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A request that is under way since a moment of the loop's clock."""
+    """A request that is under way since a moment of the loop's clock; `length` is that of its parameters."""
 
     there: Address
     method: str
     params: Sequence[tuple[str, str]]
+    length: int
     at: float
 
 
@@ -176,9 +177,10 @@ class Webhooks:
     ) -> HttpResponse:
         """Send, and again after what the rules say: the idempotency token lets the far end tell."""
         request = self._request(there, method, params, question)
+        length = len(request.body) if request.body is not None else len(request.url) - len(there.url)
         retried = question.retried
         while True:
-            question.sent = _Sent(there, method, params, asyncio.get_running_loop().time())
+            question.sent = _Sent(there, method, params, length, asyncio.get_running_loop().time())
             try:
                 response = await question.transport.send(request)
             except TransportError as error:
@@ -241,7 +243,8 @@ def _note(question: _Question, **came: Any) -> None:
     sent, question.sent = question.sent, None
     if sent is not None:
         duration = asyncio.get_running_loop().time() - sent.at
-        question.session.note(Exchange(sent.method, sent.there.url, sent.params, duration, **came))
+        exchange = Exchange(sent.method, sent.there.url, sent.params, duration, length=sent.length, **came)
+        question.session.note(exchange)
 
 
 def _document(response: HttpResponse, url: str) -> WebDocument:

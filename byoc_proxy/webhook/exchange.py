@@ -16,7 +16,8 @@ MOST_BYTES_OF_A_CALL: Final = 256 * 1024
 
 
 class Exchange(NamedTuple):
-    """A request that was sent; `duration` in seconds, the time that it waited for its turn included.
+    """A request that was sent; `duration` in seconds, the wait for its turn included; `length`: characters of its
+    parameters.
 
     Without an answer `status` is None, and `code` and `text` say why.
     """
@@ -30,11 +31,12 @@ class Exchange(NamedTuple):
     body: bytes = b""
     code: int | None = None
     text: str = ""
+    length: int = 0
 
     @property
     def size(self) -> int:
         """About how many bytes it keeps."""
-        return len(self.url) + len(self.body) + sum(len(name) + len(value) for name, value in self.parameters)
+        return len(self.url) + len(self.body) + self.length
 
 
 class ExchangeSink(Protocol):

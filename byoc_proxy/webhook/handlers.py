@@ -43,7 +43,8 @@ class Handlers:
 
         def note(**came: Any) -> None:
             duration = asyncio.get_running_loop().time() - started
-            session.note(Exchange(method, url, params, duration)._replace(**came))
+            length = sum(len(name) + len(value) for name, value in params)
+            session.note(Exchange(method, url, params, duration, length=length)._replace(**came))
 
         try:
             if url.startswith(TWIML):

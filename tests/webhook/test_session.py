@@ -40,7 +40,8 @@ async def ask(customer: Customer, url: str = URL, method: str = "POST") -> list[
         await webhooks(customer).fetch(url, method, PARAMS, session)
     except WebhookError:
         assert kept.of <= {("AC1", "CA1")}
-    return kept.exchanges
+    assert all(each.length for each in kept.exchanges if each.parameters)
+    return [each._replace(length=0) for each in kept.exchanges]
 
 
 async def test_a_request_is_kept_with_its_answer() -> None:
