@@ -8,6 +8,7 @@ import random
 import secrets
 import signal
 import socket
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -134,18 +135,22 @@ async def _api_served(
         return
     from byoc_proxy.api.application import application
     from byoc_proxy.api.call_desk import CallDesk
+    from byoc_proxy.api.errands import Errands
     from byoc_proxy.api.listening import bound, served
     from byoc_proxy.api.networking import networking_endpoint
 
     others = [networking_endpoint(node.edges, node.switchboard.shares)]
     desk = CallDesk(node.switchboard, node.departures, book)
-    app = application(provisioning, place.limits, desk, others, partial(secrets.token_hex, 16), node.log)
+    database, directories = provisioning.database, provisioning.directories
+    errands = Errands(database, book.node, desk, directories, time.time, node.log)
+    new_id = partial(secrets.token_hex, 16)
+    app = application(provisioning, place.limits, desk, errands, others, new_id, node.log)
     try:
         listening = bound(place.host, place.port)
     except OSError as error:
         where = f"{bracketed(place.host)}:{place.port}"
         raise OSError(error.errno, f"cannot serve the API on {where}: {error.strerror}") from error
-    async with served(app, listening, node.log) as address:
+    async with _alongside(errands.run()), served(app, listening, node.log) as address:
         node.log.info("api.open", address=address)
         yield
 

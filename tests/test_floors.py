@@ -86,6 +86,7 @@ MAY_CATCH_EVERYTHING = {
     "byoc_proxy/provision/provisioning.py": "a node that cannot follow the others goes on with its calls",
     "byoc_proxy/reloading.py": "a bug in a reload keeps the old configuration",
     "byoc_proxy/api/server.py": "a bug in one request answers that request",
+    "byoc_proxy/api/errands.py": "a bug in one request of another node answers that request",
     "byoc_proxy/webhook/functions.py": "a bug in a function of the operator's fails one request",
     "byoc_proxy/sim/virtual.py": "what a thread would have raised belongs to the one who awaits it",
 }

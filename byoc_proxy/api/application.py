@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from byoc_proxy.api.call_desk import CallDesk
+    from byoc_proxy.api.errands import Errands
     from byoc_proxy.api.server import Endpoint
     from byoc_proxy.provision.provisioning import Provisioning
 
@@ -26,17 +27,19 @@ def application(
     provisioning: Provisioning,
     limits: Mapping[str, int],
     desk: CallDesk,
+    errands: Errands,
     others: Iterable[Endpoint],
     new_id: Callable[[], str],
     log: Any,
 ) -> Api:
-    """`limits` are those of `resource.Limit`; `desk` makes and changes calls; `others` are the endpoints that are
+    """`limits` are those of `resource.Limit`; `desk` makes and changes calls, `errands` those of other
+    nodes; `others` are the endpoints that are
     about no row of the catalogue.
     """
     operations = Operations(provisioning, limits)
     endpoints = [
         *endpoints_of(RESOURCES, operations, provisioning.directories),
-        *call_endpoints(operations, provisioning.database, desk),
+        *call_endpoints(operations, provisioning.database, desk, errands),
         *conference_endpoints(),
         *alert_endpoints(operations),
         *event_endpoints(operations),

@@ -120,12 +120,9 @@ class CallDesk:
         elif change.entry is not None:
             _done(call.redirect(change.entry))
 
-    def refuse(self, row: Row) -> ApiError:
-        """Why a call that is not here, and has this row, cannot be changed."""
-        if row["end_time"] is None and row["node"] != self._book.node:
-            text = f"{row['sid']} is on another node, {row['node']}: ask the API of that one"
-            return ApiError(503, UNAVAILABLE, text)
-        return ApiError(400, NOT_IN_PROGRESS, NOT_NOW)
+    def is_elsewhere(self, row: Row) -> bool:
+        """Whether a call with this row, which is not here, lives on another node."""
+        return row["end_time"] is None and row["node"] != self._book.node
 
 
 def _done(happened: bool, otherwise: str = NOT_NOW) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 
 from byoc_proxy.api import forms
 from byoc_proxy.api.call_changes import change_of
+from byoc_proxy.api.call_desk import NOT_IN_PROGRESS, NOT_NOW
 from byoc_proxy.api.call_parameters import CREATE, UPDATE
 from byoc_proxy.api.errors import ApiError
 from byoc_proxy.api.moments import conditions, three_ways
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from byoc_proxy.api.call_desk import CallDesk
+    from byoc_proxy.api.errands import Errands
     from byoc_proxy.api.operations import Operations
     from byoc_proxy.api.resource import Row
     from byoc_proxy.api.server import Ask
@@ -134,7 +136,7 @@ ITEM: Final[Mapping[str, Any]] = {
 }
 
 
-def call_endpoints(operations: Operations, database: Database, desk: CallDesk) -> list[Endpoint]:
+def call_endpoints(operations: Operations, database: Database, desk: CallDesk, errands: Errands) -> list[Endpoint]:
     """Everything under `Calls` but what other modules have."""
     reading = ReadingDesk(CALLS, operations, _conditions, ITEM)
     removed = operation(CALLS.name, Verb.DELETE, CALLS.instance_path, None)
@@ -146,7 +148,7 @@ def call_endpoints(operations: Operations, database: Database, desk: CallDesk) -
         *reading.endpoints(),
         Endpoint("DELETE", CALLS.instance_path, partial(_remove, operations, database), removed),
         Endpoint("POST", CALLS.list_path, partial(_make, desk), made),
-        Endpoint("POST", CALLS.instance_path, partial(_change, operations, desk), changed),
+        Endpoint("POST", CALLS.instance_path, partial(_change, operations, desk, errands), changed),
     ]
 
 
@@ -173,12 +175,14 @@ async def _make(desk: CallDesk, ask: Ask) -> Answer:
     return _shown(await desk.make(ask), ask, 201)
 
 
-async def _change(operations: Operations, desk: CallDesk, ask: Ask) -> Answer:
+async def _change(operations: Operations, desk: CallDesk, errands: Errands, ask: Ask) -> Answer:
     row = desk.change(ask)
     if row is None:
         there = await operations.fetch(CALLS, ask.scope, ask.names, ask.names["sid"])
         change_of(ask.scope, ask.parameters)
-        raise desk.refuse(there)
+        if not desk.is_elsewhere(there):
+            raise ApiError(400, NOT_IN_PROGRESS, NOT_NOW)
+        row = await errands.send(there, ask)
     return _shown(row, ask, 200)
 
 

@@ -299,6 +299,18 @@ alerts: Final = _resource(
     Column("count", Integer, nullable=False, server_default="1"),
 )
 
+# A change of a live call that the API of one node was asked for and another node, which has the call, is to make.
+# `asked` is what was asked, `answer` what came of it, each as a line of JSON; who asked takes the row away.
+errands: Final = Table(
+    "errands",
+    metadata,
+    Column("id", _Serial, primary_key=True, autoincrement=True),
+    Column("node", String(128), nullable=False, index=True),
+    Column("asked", Text, nullable=False),
+    Column("answer", Text),
+    Column("at", BigInteger, nullable=False),
+)
+
 # Who writes calls, and when each of them was last known to live: the calls of one that is silent are over. Calls
 # that ended up to `recorded` are in the table; of later ones the node's records file may know more.
 nodes: Final = Table(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,11 @@ import pytest
 import pytest_asyncio
 
 from byoc_proxy.storage.database import Database
-from byoc_proxy.storage.database_records import DatabaseRecords
 from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.twiml.interpreter import Entry, ScriptRequest
 from byoc_proxy.twiml.verbs import StatusCallback
 from tests.support.api import MOST_QUEUED, NOW, TRUNKS, Installation, Reply, installed
-from tests.support.databases import Log
-from tests.support.exchange import StandIn
+from tests.support.exchange import StandIn, running
 
 pytestmark = pytest.mark.store
 
@@ -25,21 +22,11 @@ URL = "https://app.example.test/voice"
 SIP = {"To": "sip:kate@example.com", "From": "Jack", "Url": URL}
 
 
-@asynccontextmanager
-async def running(book: DatabaseRecords) -> AsyncIterator[None]:
-    task = asyncio.create_task(book.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 @pytest_asyncio.fixture
 async def api(database: Database, tmp_path: Path) -> AsyncIterator[Installation]:
     """An installation whose calls are written down; nobody waits when a test is over."""
     api = await installed(database, tmp_path)
-    async with running(api.book):
+    async with running(api.book.run()):
         yield api
     api.departures.clear()
 
@@ -215,19 +202,6 @@ async def test_a_call_that_is_over_is_21220_and_stays_as_it_is(api: Installation
         assert told(await api.acme.post(at(call), parameters)) == (400, 21220)
     assert told(await api.acme.post(at(call), Status="busy")) == (400, 20422)
     assert await api.tables() == before
-
-
-async def test_a_call_of_another_node_is_changed_there_and_the_answer_says_where(
-    api: Installation, database: Database
-) -> None:
-    call, stand_in = await made(api)
-    del api.exchange.calls[call["sid"]]
-    book = DatabaseRecords(database, "node-b/udp:5060", list, lambda: "NO" + "0" * 32, api.clock, Log())
-    async with running(book):
-        await book.settle(stand_in.record)
-    reply = await api.acme.post(at(call), Status="completed")
-    assert told(reply) == (503, 20503)
-    assert "node-b/udp:5060" in reply.message
 
 
 async def test_a_call_of_another_account_is_not_there_and_is_not_touched(api: Installation) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import select
 
 from byoc_proxy.api.application import application
 from byoc_proxy.api.call_desk import CallDesk
+from byoc_proxy.api.errands import Errands
 from byoc_proxy.api.server import Api
 from byoc_proxy.call.departures import Departures
 from byoc_proxy.config.load import load
@@ -153,10 +154,15 @@ class Installation:
         self.departures = Departures(
             asyncio.get_running_loop(), lambda sid: self.paces.get(sid, 1), self.exchange.start, MOST_QUEUED
         )
+        desk = CallDesk(self.exchange, self.departures, self.book)
+        self.errands = Errands(
+            *(provisioning.database, NODE, desk, provisioning.directories, clock, Log()),
+        )
         self.app = application(
             provisioning,
             limits,
-            CallDesk(self.exchange, self.departures, self.book),
+            desk,
+            self.errands,
             [],
             lambda: f"{next(counter):032x}",
             structlog.wrap_logger(_Null(self.logged)),

@@ -5,7 +5,10 @@ async def test_something(api: Installation) -> None:
     call.allows["cancel"] = False
 """
 
+import asyncio
 import itertools
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -17,6 +20,17 @@ from byoc_proxy.twiml.interpreter import Entry
 from byoc_proxy.twiml.verbs import StatusCallback
 
 NOW = 1_760_000_000.0
+
+
+@asynccontextmanager
+async def running(chore: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Let it run until the end of the `async with`."""
+    task = asyncio.create_task(chore)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @dataclass

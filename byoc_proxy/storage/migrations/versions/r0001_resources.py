@@ -270,6 +270,14 @@ def _events() -> None:
 
 
 def _order() -> None:
+    op.create_table(
+        "errands",
+        _id(),
+        sa.Column("node", sa.String(128), nullable=False, index=True),
+        sa.Column("asked", sa.Text, nullable=False),
+        sa.Column("answer", sa.Text),
+        sa.Column("at", sa.BigInteger, nullable=False),
+    )
     order = op.create_table(
         "revision",
         sa.Column("id", sa.Integer, primary_key=True),
