@@ -2,6 +2,7 @@
 
 import asyncio
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 from twilio.request_validator import RequestValidator
@@ -10,6 +11,7 @@ from byoc_proxy.call import callbacks
 from byoc_proxy.storage.notice import Notice
 from byoc_proxy.twiml.interpreter import Entry
 from byoc_proxy.twiml.verbs import StatusCallback
+from byoc_proxy.webhook.client import Webhooks
 from byoc_proxy.webhook.turns import NOTICES_PER_ORIGIN
 from tests.support.build import DIAL, HELD, TOKEN, TRUNK, WALL, Scene, account_sid, sdp
 from tests.support.customer import Asked
@@ -433,6 +435,30 @@ async def test_what_there_is_no_room_for_is_dropped_the_oldest_first_and_told(
     await scene.sleeps(400)
     assert [asked.params["CallStatus"] for asked in scene.customer.requests[arrived:]].count("busy") == 2
     assert scene.node.callbacks.waiting == 0
+
+
+async def test_a_bug_in_one_delivery_costs_no_other_call_and_no_other_callback(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.starts(TRUNKS, twiml=REJECT)
+    scene.tolerant = True
+    listens(scene)
+    notify = Webhooks.notify
+    calls: list[str] = []
+
+    async def fails_at_first(self: Webhooks, *asked: Any) -> int:
+        calls.append(dict(asked[2])["CallSid"])
+        if calls[-1] == calls[0]:
+            raise ZeroDivisionError
+        return await notify(self, *asked)
+
+    monkeypatch.setattr(Webhooks, "notify", fails_at_first)
+    await refused(scene)
+    await refused(scene)
+    assert told(scene) == ["initiated", "ringing", "busy"]
+    assert len(set(calls)) == 2
+    assert scene.node.callbacks.waiting == 0
+    assert "ZeroDivisionError" in scene.events("callbacks.crashed")[0]["exception"]
 
 
 async def test_a_callback_whose_account_is_gone_is_given_up(scene: Scene) -> None:
