@@ -63,7 +63,8 @@ class Call:
         self.origin = origin
         self.trunk = trunk
         account = services.directories.current.accounts[self.facts.account_sid]
-        self.web = WebSession(account.sid, self.sid, account.auth_token, trunk.webhook_format, services.exchanges)
+        form = self.facts.body_format
+        self.web = WebSession(account.sid, self.sid, account.auth_token, form, services.exchanges)
         self.dialled: DialRun | None = None  # the <Dial> that runs
         self.abandoned = False  # its leg has left; we did not hang up
         self._entry: Entry | None = entry  # of the script that is to run next

@@ -13,7 +13,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from byoc_proxy.storage.alerts import Alert
-from byoc_proxy.webhook.parameters import TRUNK_SID
 from byoc_proxy.webhook.session import WebSession
 from byoc_proxy.webhook.urls import INVALID_URL, WebhookError, without_credentials
 
@@ -168,9 +167,8 @@ class Callbacks:
         del self._queues[sid]
 
     def _session(self, account: Account, notice: Notice) -> WebSession:
-        trunk = self._services.directories.current.trunks.get(dict(notice.parameters).get(TRUNK_SID, ""))
-        form = trunk.webhook_format if trunk is not None else "form"
-        return WebSession(account.sid, notice.call_sid, account.auth_token, form, self._services.exchanges)
+        exchanges = self._services.exchanges
+        return WebSession(account.sid, notice.call_sid, account.auth_token, notice.body_format, exchanges)
 
     def _ended(self, sid: str, queue: deque[Notice], task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

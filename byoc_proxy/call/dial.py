@@ -143,6 +143,7 @@ class DialRun:
             direction="outbound-dial",
             trunk_sid=quarry.trunk_sid,
             parent_call_sid=self._call.sid,
+            body_format=self._call.facts.body_format,
         )
         return Hunt(self._services, quarry, journal, lambda: journal.child(facts, callback), on_progress)
 

@@ -192,6 +192,7 @@ def _facts(call_sid: str, request: Request, source: str, admission: Admit, ident
             admission.region,
             headers,
         ),
+        body_format=trunk.webhook_format,
     )
 
 

@@ -16,6 +16,7 @@ from byoc_proxy.call.intent import Origin
 from byoc_proxy.call.journal import Journal
 from byoc_proxy.call.progress import Progress
 from byoc_proxy.call.status import Cause, Status
+from byoc_proxy.call.subscriptions import subscription
 from byoc_proxy.storage.record import CallRecord
 from byoc_proxy.trunk.identity import Identity, Party
 from byoc_proxy.trunk.model import AccountSid, ByocTrunk, ByocTrunkSid
@@ -108,24 +109,32 @@ def queued_record(services: Services, new: NewCall) -> CallRecord:
         status=Status.QUEUED,
     )
     record.stages["queued"] = services.wall()
+    if new.callback is not None:
+        record.owed = subscription(_facts(record, trunk), Status.QUEUED, new.callback).owed()
     return record
 
 
 def open_outbound(services: Services, new: NewCall, record: CallRecord) -> OutboundCall:
     """The call that is asked for, whose record is a `queued_record`: queued, and not running yet."""
-    facts = CallFacts(
+    trunk = _trunk(services, new)
+    facts = _facts(record, trunk)
+    progress = Progress(services, facts, Status.QUEUED, record, record, new.callback)
+    journal = Journal(services, record, progress)
+    journal.begin("queued")
+    journal.tell("call.placed", trunk_sid=facts.trunk_sid, caller=facts.caller, called=facts.called)
+    return OutboundCall(services, new, trunk, journal)
+
+
+def _facts(record: CallRecord, trunk: ByocTrunk) -> CallFacts:
+    return CallFacts(
         record.call_sid,
         record.account_sid,
         record.caller,
         record.called,
         direction=record.direction,
         trunk_sid=record.trunk_sid,
+        body_format=trunk.webhook_format,
     )
-    progress = Progress(services, facts, Status.QUEUED, record, record, new.callback)
-    journal = Journal(services, record, progress)
-    journal.begin("queued")
-    journal.tell("call.placed", trunk_sid=facts.trunk_sid, caller=facts.caller, called=facts.called)
-    return OutboundCall(services, new, _trunk(services, new), journal)
 
 
 def _trunk(services: Services, new: NewCall) -> ByocTrunk:

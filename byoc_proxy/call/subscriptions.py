@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from byoc_proxy.webhook.parameters import CallFacts
 
 
+def subscription(facts: CallFacts, status: Status, callback: StatusCallback) -> Subscription:
+    """That of a leg of which nothing has been told."""
+    return Subscription(
+        facts.call_sid,
+        facts.account_sid,
+        callback.url,
+        callback.method,
+        callback.events,
+        voice_parameters(facts, status),
+        facts.body_format,
+    )
+
+
 class Subscriptions:
     """Turns what happens to a leg into the callbacks that were asked for, each event once and in order; `post`
     takes them. The subscriptions of the legs that live are in the book.
@@ -30,40 +43,35 @@ class Subscriptions:
 
     def hear(self, moved: Moved) -> None:
         """A leg has another status."""
-        subscription = self._subscription(moved)
-        if subscription is None:
+        told = self._subscription(moved)
+        if told is None:
             return
         status = moved.status
         over = status in TERMINAL
         if over:
             del self._live[moved.facts.call_sid]
         elif status is Status.IN_PROGRESS:
-            subscription.answered_at = moved.at
-        if status is Status.CANCELED and not subscription.begun:
+            told.answered_at = moved.at
+        if status is Status.CANCELED and not told.begun:
             return  # nobody was called: the public API tells nobody
-        subscription.begun = subscription.begun or status is not Status.QUEUED
+        told.begun = told.begun or status is not Status.QUEUED
         event = event_of(status)
-        if event in subscription.events:
+        if event in told.events:
             end = End(moved.duration or 0.0, moved.sip_status) if over else None
-            self._post(subscription.notice(event, status, moved.at, end))
+            self._post(told.notice(event, status, moved.at, end))
 
     def _subscription(self, moved: Moved) -> Subscription | None:
         """That of the leg, as it is now; None when nobody wants to hear of it."""
         facts = moved.facts
-        subscription = self._live.get(facts.call_sid)
+        found = self._live.get(facts.call_sid)
         callback = moved.callback
-        if subscription is None:
+        if found is None:
             callback = callback or self._of_trunk(facts)
-            if callback is None:
-                return None
-            parameters = voice_parameters(facts, moved.status)
-            subscription = self._live[facts.call_sid] = Subscription(
-                facts.call_sid, facts.account_sid, callback.url, callback.method, callback.events, parameters
-            )
+            if callback is not None:
+                found = self._live[facts.call_sid] = subscription(facts, moved.status, callback)
         elif callback is not None:  # the API may have named another one
-            subscription.url, subscription.method = callback.url, callback.method
-            subscription.events = callback.events
-        return subscription
+            found.url, found.method, found.events = callback.url, callback.method, callback.events
+        return found
 
     def _of_trunk(self, facts: CallFacts) -> StatusCallback | None:
         """The trunk's own, for a call that came in on it."""

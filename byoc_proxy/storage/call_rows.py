@@ -52,15 +52,15 @@ def call_rows(
         "cause": plain(record.cause),
         "node": node,
         "record": line,
-        "owed": None,
+        "owed": record.owed,
         "date_created": int(created),
         "date_updated": int(now),
     }
     rows = [caller, *(_leg_row(leg, caller) for leg in record.legs)]
-    if subscriptions:
-        for row in rows:
-            if row["end_time"] is None and row["sid"] in subscriptions:
-                row["owed"] = subscriptions[row["sid"]].owed()
+    for row in rows:
+        subscription = subscriptions.get(row["sid"]) if subscriptions else None
+        if subscription is not None and row["end_time"] is None:
+            row["owed"] = subscription.owed()
     return rows
 
 
@@ -92,5 +92,6 @@ def _leg_row(leg: LegRecord, caller: Row) -> Row:
         "queue_time": 0,
         "cause": "",
         "record": None,
+        "owed": None,
         "date_created": int(leg.started_at),
     }

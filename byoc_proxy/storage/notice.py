@@ -17,6 +17,8 @@ from byoc_proxy.storage.plain import plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from byoc_proxy.trunk.model import WebhookFormat
+
     Parameters = Sequence[tuple[str, str]]
 
 COMPLETED: Final = "completed"  # the event of every terminal status
@@ -36,6 +38,7 @@ class Notice(NamedTuple):
     method: str
     parameters: Parameters
     made_at: float
+    body_format: WebhookFormat = "form"
 
     @property
     def size(self) -> int:
@@ -63,6 +66,7 @@ class Subscription:
     method: str
     events: tuple[str, ...]
     parameters: Parameters
+    body_format: WebhookFormat = "form"
     sequence: int = 0
     answered_at: float | None = None
     begun: bool = False
@@ -86,20 +90,21 @@ class Subscription:
                 told.append(("SipResponseCode", str(end.sip_status)))
         self.sequence += 1
         token = str(uuid.uuid5(_OURS, f"{self.call_sid} {event}"))
-        return Notice(token, self.call_sid, self.account_sid, self.url, self.method, told, at)
+        form = self.body_format
+        return Notice(token, self.call_sid, self.account_sid, self.url, self.method, told, at, form)
 
     def owed(self) -> str | None:
         """As a line, for whoever has to tell the end if this process cannot; None when nobody wants to hear it."""
         if COMPLETED not in self.events:
             return None
-        kept = (self.url, self.method, self.parameters, self.sequence, self.answered_at)
+        kept = (self.url, self.method, self.parameters, self.body_format, self.sequence, self.answered_at)
         return json.dumps(kept, ensure_ascii=True, separators=(",", ":"))
 
     @classmethod
     def read(cls, call_sid: str, account_sid: str, line: str) -> Subscription:
         """What `owed` wrote."""
-        url, method, parameters, sequence, answered_at = json.loads(line)
-        return cls(call_sid, account_sid, url, method, (COMPLETED,), pairs(parameters), sequence, answered_at)
+        url, method, parameters, *rest = json.loads(line)
+        return cls(call_sid, account_sid, url, method, (COMPLETED,), pairs(parameters), *rest)
 
 
 class NoticeBook(Protocol):

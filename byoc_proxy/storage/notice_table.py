@@ -45,7 +45,7 @@ async def settle_owed(connection: AsyncConnection, node: str) -> None:
 
 async def inherit(connection: AsyncConnection, node: str, heir: str) -> list[Notice]:
     """What `node` had to deliver, in order; from now on it is `heir`'s."""
-    names = ("token", "call_sid", "account_sid", "url", "method", "parameters", "made_at")
+    names = ("token", "call_sid", "account_sid", "url", "method", "parameters", "made_at", "body_format")
     query = select(*(notices.c[name] for name in names)).where(notices.c.node == node).order_by(notices.c.id)
     found = (await connection.execute(query)).all()
     if node != heir:

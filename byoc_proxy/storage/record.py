@@ -96,6 +96,7 @@ class CallRecord:
     `caller` and `called` are as the application saw them, the raw ones as the carrier sent them; `caller_name` is
     what the carrier's look-up says, where the trunk asks for it. A call that did not come in has no domain and no
     source, and no trunk when it leaves on none; `parent_call_sid` is of one that was a leg of another call before.
+    `owed` is what somebody is to be told if it ends before it is placed (`storage.notice`); it is not published.
     """
 
     call_sid: str
@@ -128,6 +129,7 @@ class CallRecord:
     duration: float = 0.0
     revision: int = 1
     parent_call_sid: str | None = None
+    owed: str | None = None
 
     def moved(self, status: str, at: float, sip_status: int | None, duration: float | None) -> None:
         """Its own leg has another status; `duration` in seconds is None while it lives."""
@@ -136,7 +138,7 @@ class CallRecord:
         if status == "in-progress":
             self.stages.setdefault("answered", at)
         elif duration is not None:
-            self.duration = round(duration, 3)
+            self.duration, self.owed = round(duration, 3), None
 
     def as_dict(self) -> dict[str, object]:
         """The record under its published names: `from` and `to` are what the columns are called."""
@@ -149,7 +151,9 @@ class CallRecord:
         return published
 
 
-_PUBLISHED: Final = [(each.name, _NAMES.get(each.name, each.name)) for each in fields(CallRecord)]
+_PUBLISHED: Final = [
+    (each.name, _NAMES.get(each.name, each.name)) for each in fields(CallRecord) if each.name != "owed"
+]
 
 
 def _leg(leg: LegRecord) -> dict[str, object]:

@@ -267,6 +267,7 @@ notices: Final = Table(
     _text("method", 4, "POST"),
     Column("parameters", Text, nullable=False),
     Column("made_at", Float, nullable=False),
+    _text("body_format", 4, "form"),
     Index("ix_notices_node", "node"),
 )
 

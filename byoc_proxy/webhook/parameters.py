@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from byoc_proxy.sip.uri import Uri
+    from byoc_proxy.trunk.model import WebhookFormat
 
 API_VERSION: Final = "2010-04-01"
-TRUNK_SID: Final = "ByocTrunkSid"
 CallerFormat = Literal["auto", "sip"]
 
 _E164: Final = re.compile(r"\+[0-9]{1,32}")
@@ -44,7 +44,7 @@ class SipFacts:
 @dataclass(slots=True)
 class CallFacts:
     """What stays the same through a call. `caller` and `called` are as `party` writes them, the raw ones as the
-    carrier did.
+    carrier did. `body_format` is how POSTs about it say their parameters: as the trunk has it whose call it is.
     """
 
     call_sid: str
@@ -59,6 +59,7 @@ class CallFacts:
     caller_raw: str = ""
     called_raw: str = ""
     sip: SipFacts | None = None
+    body_format: WebhookFormat = "form"
 
 
 def party(uri: Uri, caller_format: CallerFormat = "auto") -> str:
@@ -91,7 +92,7 @@ def voice_parameters(facts: CallFacts, status: str, extra: Iterable[tuple[str, s
         ("Direction", facts.direction),
     ]
     optional = (
-        (TRUNK_SID, facts.trunk_sid),
+        ("ByocTrunkSid", facts.trunk_sid),
         ("ParentCallSid", facts.parent_call_sid),
         ("ForwardedFrom", facts.forwarded_from),
         ("CallerName", facts.caller_name),

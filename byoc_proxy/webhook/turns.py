@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from byoc_proxy.webhook.transport import HttpRequest, HttpResponse, Transport
 
 DOCUMENTS_PER_ORIGIN: Final = 256  # of documents that live calls wait for
-NOTICES_PER_ORIGIN: Final = 16  # of status callbacks, which have places of their own: nobody waits for them
+NOTICES_PER_ORIGIN: Final = 64  # of status callbacks, which have places of their own: nobody waits for them
 
 _AFTER_SCHEME: Final = len("https://")  # no host is shorter than the one letter that http:// leaves over
 

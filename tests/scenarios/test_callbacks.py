@@ -1,6 +1,7 @@
 """Status callbacks: who is told what, in which order, and what happens when nobody listens."""
 
 import asyncio
+import json
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 
 from byoc_proxy.call import callbacks
-from byoc_proxy.storage.notice import Notice
+from byoc_proxy.storage.notice import Notice, Subscription
 from byoc_proxy.twiml.interpreter import Entry
 from byoc_proxy.twiml.verbs import StatusCallback
 from byoc_proxy.webhook.client import Webhooks
@@ -180,6 +181,22 @@ async def test_a_call_that_is_canceled_while_it_is_queued_tells_nobody(scene: Sc
     assert scene.customer.requests == []
 
 
+async def test_a_call_owes_its_end_from_the_moment_that_it_is_promised_and_the_record_does_not_say_so(
+    scene: Scene,
+) -> None:
+    scene.starts()
+    new = scene.new_call(PAUSE, callback=StatusCallback(CHILD))
+    record = scene.node.switchboard.draft(new)
+    assert record.owed is not None
+    last = Subscription.read(record.call_sid, record.account_sid, record.owed)
+    assert (last.url, dict(last.parameters)["Direction"]) == (CHILD, "outbound-api")
+    call = scene.node.switchboard.place(new, record)
+    call.cancel()
+    await scene.over(1)
+    assert record.owed is None
+    assert "owed" not in record.as_dict()
+
+
 async def test_a_call_that_is_canceled_while_it_rings_is_told_as_canceled(scene: Scene) -> None:
     scene.starts()
     listens(scene, "/child")
@@ -257,6 +274,19 @@ async def test_the_official_validator_accepts_every_callback(scene: Scene) -> No
         signature = asked.headers["X-Twilio-Signature"]
         assert RequestValidator(TOKEN).validate(asked.url, asked.params, signature)
     assert len({asked.headers["I-Twilio-Idempotency-Token"] for asked in requests}) == 2
+
+
+async def test_a_sip_noun_of_a_trunk_that_posts_json_is_told_in_json(scene: Scene) -> None:
+    noun = f'<Sip statusCallback="{CHILD}">sip:ann@198.51.100.1</Sip>'
+    scene.starts("trunks: {acme-trunk: {webhook_format: json}}", f"<Response><Dial>{noun}</Dial></Response>")
+    listens(scene, "/child")
+    call, there = await scene.talking()
+    call.hangs_up()
+    await there.receives("BYE")
+    await scene.over(1)
+    (asked,) = scene.customer.asked("/child")
+    assert json.loads(asked.body)["CallStatus"] == "completed"
+    assert RequestValidator(TOKEN).validate(asked.url, asked.body.decode(), asked.headers["X-Twilio-Signature"])
 
 
 async def test_what_the_receiver_answers_means_nothing_to_the_call(scene: Scene) -> None:

@@ -31,7 +31,7 @@ ALL = ("initiated", "ringing", "answered", "completed")
 
 def subscribed(call_sid: str = CALL, events: tuple[str, ...] = ALL) -> Subscription:
     parameters = (("CallSid", call_sid), ("CallStatus", "ringing"), ("From", "+1"))
-    return Subscription(call_sid, "AC1", URL, "POST", events, parameters)
+    return Subscription(call_sid, "AC1", URL, "POST", events, parameters, "json")
 
 
 def a_notice(event: str = "initiated", call_sid: str = CALL) -> Notice:
@@ -130,7 +130,7 @@ async def test_a_notice_is_in_the_table_until_it_is_settled(database: Database) 
     await store.flush(5)
     (row,) = await table(database)
     assert (row["token"], row["call_sid"], row["account_sid"]) == (notice.token, CALL, "AC1")
-    assert (row["url"], row["method"], row["node"]) == (URL, "POST", NODE)
+    assert (row["url"], row["method"], row["body_format"], row["node"]) == (URL, "POST", "json", NODE)
     assert (row["made_at"], [tuple(pair) for pair in json.loads(row["parameters"])]) == (WALL, notice.parameters)
     store.notices.settle(notice)
     await store.flush(5)
@@ -221,6 +221,7 @@ async def test_the_subscriber_of_a_call_that_was_up_is_told_that_it_failed(datab
     (last,) = heir.got.values()
     told = dict(last.parameters)
     assert (told["CallDuration"], told["Duration"], told["SipResponseCode"]) == ("61", "2", "200")
+    assert last.body_format == "json"
     assert last.token == subscribed().notice("completed", "completed", WALL).token
     assert await statuses(database) == ["failed"]
     _, again = await restarted(database)
@@ -232,9 +233,8 @@ async def test_the_subscriber_of_a_call_that_was_promised_and_never_made_is_told
 ) -> None:
     killed = records(database)
     await written(killed)
-    killed.notices.subscriptions[CALL] = subscribed()
     record = ringing(1)
-    record.status = "queued"
+    record.status, record.owed = "queued", subscribed().owed()
     await killed.settle(record)
     _, heir = await restarted(database)
     assert heir.told() == [("1", "failed", "0")]

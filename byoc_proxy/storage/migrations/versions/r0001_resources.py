@@ -249,6 +249,7 @@ def _callbacks() -> None:
         _text("method", 4, "POST"),
         sa.Column("parameters", sa.Text, nullable=False),
         sa.Column("made_at", sa.Float, nullable=False),
+        _text("body_format", 4, "form"),
         sa.Index("ix_notices_node", "node"),
     )
 
