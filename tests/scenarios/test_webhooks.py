@@ -97,6 +97,24 @@ async def test_s103_parties_are_numbers_where_they_are_numbers_and_sip_uris_else
     assert (asked["To"], asked["Called"]) == (called, called)
 
 
+async def test_s7_one_voice_url_serves_many_trunks_and_can_tell_them_apart(scene: Scene) -> None:
+    other = "BY" + "2" * 32
+    scene.starts(
+        f"""
+        trunks: {{other: {{sid: {other}, voice_url: "{VOICE}"}}}}
+        domains: {{other: {{trunk: other, ip_access_control_lists: [dallas]}}}}
+        """,
+        twiml=REJECT,
+    )
+    for domain in ("acme", "other"):
+        call = scene.caller.calls(f"sip:+14158675309@{domain}.sip.example.test")
+        await call.hears(180)
+        await call.hears(486)
+    asked = [each.params for each in scene.customer.asked("/voice")]
+    assert [each["ByocTrunkSid"] for each in asked] == [TRUNK, other]
+    assert [each["SipDomain"] for each in asked] == ["acme.sip.example.test", "other.sip.example.test"]
+
+
 async def test_a_trunk_may_keep_the_headers_of_the_carrier_to_itself(scene: Scene) -> None:
     scene.starts("trunks: {acme-trunk: {pass_headers: false}}", twiml=REJECT)
     call = scene.caller.calls(headers=["X-Customer: 42"])

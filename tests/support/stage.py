@@ -36,6 +36,7 @@ class Stage:
 
     async def refer(self, refer: Refer, then: ScriptRequest | None) -> ReferOutcome:
         self.done.append(f"refer to {refer.target}")
+        self.promised.append(then)
         return self.referred
 
     async def pause(self, seconds: float) -> None:

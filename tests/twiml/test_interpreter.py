@@ -1,5 +1,7 @@
 """A script on a stage: what happens to the call, which documents are asked for, and how failures end."""
 
+from dataclasses import replace
+
 import pytest
 
 from byoc_proxy.twiml.interpreter import (
@@ -7,6 +9,7 @@ from byoc_proxy.twiml.interpreter import (
     DialOutcome,
     Entry,
     Fetched,
+    ReferOutcome,
     ScriptRequest,
     run,
 )
@@ -83,6 +86,57 @@ async def test_the_action_of_a_sip_dial_learns_the_response_code_and_call_id() -
 async def test_without_an_action_the_script_goes_on_after_the_dial() -> None:
     stage = await play(Stage(outcome=TALKED), "<Dial>911</Dial><Pause/>")
     assert stage.done == ["dial", "pause 1", "hang up"]
+
+
+@pytest.mark.parametrize(
+    ("action", "goal"),
+    [
+        ("", "https://app.example.com/voice/in"),
+        ("after?x=1", "https://app.example.com/voice/after?x=1"),
+        ("/after", "https://app.example.com/after"),
+        ("//other.example/after", "https://other.example/after"),
+        ("http://other.example/after", "http://other.example/after"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["Dial", "Refer"])
+async def test_an_action_is_relative_to_its_document_and_an_empty_one_is_the_document_itself(
+    verb: str, action: str, goal: str
+) -> None:
+    stage = Stage({goal: response("<Hangup/>")} if action else {})
+    inside = "911" if verb == "Dial" else "<Sip>sip:alice@desk.example</Sip>"
+    await play(stage, f"<{verb} action='{action}'>{inside}</{verb}>")
+    assert stage.asked[1].url == goal
+    assert stage.asked[1].extra[0] == (f"{verb}CallStatus", "busy" if verb == "Dial" else "failed")
+    assert stage.promised[0] == ScriptRequest(goal)
+
+
+async def test_an_inline_document_with_an_empty_action_begins_again() -> None:
+    stage = Stage()
+    await run(stage, Entry(b"<Response><Dial action=''>911</Dial></Response>"))
+    assert len(stage.dialled) == MAX_IDLE_DOCUMENTS
+    assert stage.promised[0] is None  # there is nobody who could be told
+
+
+async def test_a_refer_tells_its_action_and_without_one_the_script_goes_on() -> None:
+    stage = Stage({"https://app.example.com/after": response("<Reject/>")}, referred=ReferOutcome("busy", 202, 486))
+    await play(stage, "<Refer action='/after'><Sip>sip:alice@desk.example</Sip></Refer><Pause/>")
+    assert stage.done == ["refer to sip:alice@desk.example", "reject rejected"]
+    assert stage.asked[1].extra == (
+        ("ReferCallStatus", "busy"),
+        ("ReferSipResponseCode", "202"),
+        ("NotifySipResponseCode", "486"),
+    )
+    stage = await play(Stage(), "<Refer><Sip>sip:alice@desk.example</Sip></Refer><Pause/>")
+    assert stage.done == ["refer to sip:alice@desk.example", "pause 1", "hang up"]
+
+
+async def test_a_transfer_replaces_the_script_and_the_action_is_not_asked() -> None:
+    referral = ScriptRequest("https://app.example.com/refer", "POST", (("ReferTransferTarget", "sip:x@y.example"),))
+    stage = Stage({referral.url: response("<Reject/>")}, outcome=replace(TALKED, replaced_by=referral))
+    await play(stage, "<Dial action='/after' referUrl='/refer'>911</Dial><Dial>112</Dial>")
+    assert stage.asked == [VOICE, referral]
+    assert stage.done == ["dial", "reject rejected"]
+    assert stage.dialled[0].refer_url == referral.url
 
 
 async def test_redirect_replaces_the_document_relative_to_the_current_one() -> None:

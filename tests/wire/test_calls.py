@@ -54,7 +54,7 @@ async def test_a_call_is_challenged_asks_the_application_and_leaves_on_the_trunk
         pytest.param("uac_held.xml", "uas_reinvite.xml", 0, "completed", id="the callee puts the call on hold"),
         pytest.param("uac_cancel.xml", "uas_ringing_forever.xml", 0, "no-answer", id="the caller gives up: 487"),
         pytest.param("uac_refused.xml", "uas_refuse.xml", 486, "busy", id="the callee is busy: 486"),
-        pytest.param("uac_refused.xml", "uas_refuse.xml", 404, "no-answer", id="nobody has this number: 404"),
+        pytest.param("uac_refused.xml", "uas_refuse.xml", 404, "failed", id="nobody has this number: 404"),
     ],
 )
 async def test_both_sides_of_a_call_see_it_through_over_udp_and_over_tcp(
