@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from byoc_proxy.api.call_changes import change_of
 from byoc_proxy.api.call_orders import order_of
-from byoc_proxy.api.errors import UNAVAILABLE, ApiError
+from byoc_proxy.api.errors import ACCOUNT_NOT_ACTIVE, UNAVAILABLE, ApiError
 from byoc_proxy.api.refusals import RETRY_AFTER, stored
 from byoc_proxy.call.switchboard import NotTaken
 
@@ -60,8 +60,11 @@ class CallDesk:
 
     async def make(self, ask: Ask) -> Row:
         """The row of a call that is queued. `ApiError`: there is none."""
+        account = ask.scope.account
+        if account.status != "active":
+            raise ApiError(403, ACCOUNT_NOT_ACTIVE, f"The account is {account.status}: no call begins for it")
         order = order_of(ask.scope, ask.parameters)
-        account_sid = ask.scope.account.sid
+        account_sid = account.sid
         if not self._departures.hold(account_sid):
             text = f"{self._departures.most} calls of this account wait for their turn; this one found no room"
             raise ApiError(429, TOO_MANY, text, headers={"Retry-After": RETRY_AFTER})

@@ -108,6 +108,14 @@ async def test_while_the_database_is_away_no_call_is_promised_and_none_goes_out(
     assert [each["sid"] for each in (await api.acme.get(LIST)).json["calls"]] == [call["sid"]]
 
 
+async def test_no_call_begins_for_an_account_that_is_suspended(api: Installation) -> None:
+    branch = await api.sub_account()
+    path = f"/2010-04-01/Accounts/{branch.sid}"
+    await api.acme.post(f"{path}.json", Status="suspended")
+    assert told(await api.acme.post(f"{path}/Calls.json", SIP)) == (403, 20005)
+    assert api.exchange.calls == {}
+
+
 async def test_a_node_that_stops_takes_no_call(api: Installation) -> None:
     api.exchange.draining = True
     assert told(await api.acme.post(LIST, SIP)) == (503, 20503)
