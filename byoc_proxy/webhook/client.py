@@ -149,7 +149,8 @@ class Webhooks:
             async with asyncio.timeout(total):
                 return await self._follow(there, method, params, question)
         except TimeoutError as error:
-            late = WebhookError(11203, f"no answer within {total:g} s", without_credentials(url))
+            why = "".join(f"; {note}" for note in getattr(error.__cause__, "__notes__", ()))
+            late = WebhookError(11203, f"no answer within {total:g} s{why}", without_credentials(url))
             _note_failure(question, late.code, late.text)
             raise late from error
         except asyncio.CancelledError:

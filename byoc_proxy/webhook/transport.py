@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 import aiohttp
 from yarl import URL
 
+from byoc_proxy.webhook.names import ApplicationNames
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
@@ -88,7 +90,7 @@ class ConnectRefused(ConnectFailed):
 
 
 class ConnectTimedOut(ConnectFailed):
-    """No connection within `connect_timeout`."""
+    """No connection within `connect_timeout`: looking up the name and shaking hands over TLS are part of it."""
 
     code: ClassVar[int] = 11201
 
@@ -134,8 +136,10 @@ class AiohttpTransport:
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._names = ApplicationNames()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
+                resolver=self._names,
                 limit=0,  # who may send, and how many at once, is decided before it comes here (`webhook.turns`)
                 keepalive_timeout=_KEEP_ALIVE,
                 ssl=tls if tls is not None else True,
@@ -156,6 +160,7 @@ class AiohttpTransport:
     async def close(self) -> None:
         """Close every connection."""
         await self._session.close()
+        await self._names.close()
 
     async def send(self, request: HttpRequest) -> HttpResponse:
         """See `Transport.send`."""
@@ -226,7 +231,7 @@ def _parsed(url: str) -> URL:
 
 @lru_cache(64)
 def _timeout(connect: float, read: float | None) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
+    return aiohttp.ClientTimeout(total=None, connect=connect, sock_read=read)
 
 
 _KINDS: Final[tuple[tuple[type[Exception], type[TransportError]], ...]] = (

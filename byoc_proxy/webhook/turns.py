@@ -62,7 +62,8 @@ class FairTransport:
         origin.waiting.append(turn)
         try:
             await turn
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            error.add_note(f"it waited for its turn: {self._most} requests to {name} were under way")
             if not turn.cancelled():
                 self._leave(name, origin)  # it was given to us in the very instant
             raise

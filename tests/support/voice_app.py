@@ -7,6 +7,7 @@ Every request must carry the signature that the public SDK computes for it; `uns
 """
 
 import contextlib
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ __all__ = ["Asked", "VoiceApp", "voice_app"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: its path, the parameters of its form, and its idempotency token."""
+    """One request: its path, the parameters of its form or object, and its idempotency token."""
 
     path: str
     params: dict[str, str]
@@ -48,10 +49,10 @@ class VoiceApp:
             self._refused[path] = status
 
     async def serve(self, request: web.Request) -> web.Response:
-        form = {key: str(value) for key, value in (await request.post()).items()}
+        form, signed = await _told(request)
         self.asked.append(Asked(request.path, form, request.headers.get("I-Twilio-Idempotency-Token", "")))
         signature = request.headers.get("X-Twilio-Signature", "")
-        if not self._validator.validate(f"{self.url}{request.path_qs}", form, signature):
+        if not self._validator.validate(f"{self.url}{request.path_qs}", signed, signature):
             self.unsigned.append(request.path_qs)
             return web.Response(status=403)
         document = self._documents.get(request.path)
@@ -59,6 +60,15 @@ class VoiceApp:
         if document is None or status != 200:
             return web.Response(status=404 if document is None else status)
         return web.Response(text=document, content_type="text/xml")
+
+
+async def _told(request: web.Request) -> tuple[dict[str, str], dict[str, str] | str]:
+    """The parameters, and what the validator is to be given: those of a form, or the text of anything else."""
+    if request.content_type == "application/json":
+        text = await request.text()
+        return json.loads(text), text
+    form = {key: str(value) for key, value in (await request.post()).items()}
+    return form, form
 
 
 @contextlib.asynccontextmanager

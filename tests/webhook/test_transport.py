@@ -4,10 +4,13 @@ import asyncio
 import gzip
 import socket
 import ssl
+import threading
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 import trustme
@@ -25,6 +28,7 @@ from byoc_proxy.webhook.transport import (
     HttpRequest,
     HttpResponse,
     ProtocolViolated,
+    ReadTimedOut,
     TlsFailed,
     TransportError,
 )
@@ -290,6 +294,64 @@ async def test_a_name_without_an_address_is_not_found(monkeypatch: pytest.Monkey
     monkeypatch.setattr(socket, "getaddrinfo", nowhere)
     error = await failure("http://app.example.invalid/voice")
     assert (type(error), error.code) == (HostNotFound, 11210)
+
+
+async def test_names_that_nobody_answers_for_do_not_delay_those_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than a default executor has threads; each gives up after its own time to connect."""
+    answered, real = threading.Event(), socket.getaddrinfo
+
+    def slow(host: str, *query: Any, **options: Any) -> Any:
+        if host.endswith(".invalid"):
+            answered.wait(10)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return real(host, *query, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    try:
+        async with serving(http()) as server, AiohttpTransport() as transport:
+            dead = [
+                asyncio.ensure_future(transport.send(post(f"http://app{number}.invalid/", connect_timeout=0.3)))
+                for number in range(40)
+            ]
+            await asyncio.sleep(0.05)
+            began = time.monotonic()
+            assert (await transport.send(post(f"http://localhost:{server.port}/"))).status == 200
+            assert time.monotonic() - began < 0.25, "not after the others have given up"
+            failures = await asyncio.gather(*dead, return_exceptions=True)
+            answered.set()
+        assert {type(failure) for failure in failures} == {ConnectTimedOut}
+    finally:
+        answered.set()
+
+
+async def test_an_answer_that_does_not_begin_or_go_on_in_time_is_given_up() -> None:
+    for beginning in (b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<Response>"):
+        async with serving(beginning) as server, AiohttpTransport() as transport:
+            request = HttpRequest("POST", server.url(), {}, b"", read_timeout=0.1)
+            with pytest.raises(ReadTimedOut):
+                await transport.send(request)
+
+
+async def test_the_headers_that_allow_to_keep_an_answer_are_read_for_get() -> None:
+    answer = http(TWIML, 'etag: "v1"', "Cache-Control: public", "cache-control: max-age=60", "X-Other: 1")
+    async with serving(answer) as server, AiohttpTransport() as transport:
+        kept = await transport.send(HttpRequest("GET", server.url(), {}))
+        posted = await transport.send(post(server.url()))
+    assert kept.headers == {"ETag": '"v1"', "Cache-Control": "public, max-age=60"}
+    assert posted.headers == {}
+
+
+async def test_an_answer_to_get_is_asked_for_again_and_a_304_is_enough() -> None:
+    def reply(request: bytes) -> bytes:
+        if b'If-None-Match: "v1"' in request:
+            return http(b"", 'ETag: "v1"', status="304 Not Modified")
+        return http(TWIML, 'ETag: "v1"')
+
+    async with serving(reply) as server, AiohttpTransport() as transport:
+        asking = Webhooks(transport, user_agent="test", new_token=lambda: "token")
+        for _ in range(3):
+            assert (await asking.fetch(server.url(), "GET", [], session())).body == TWIML
+    assert [b"If-None-Match" in request for request in server.requests] == [False, True, True]
 
 
 @pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])

@@ -117,6 +117,23 @@ async def test_a_thousand_calls_to_a_host_that_never_answers_delay_no_call_to_an
     assert set(await dead) == {15.0}
 
 
+async def test_who_waited_in_vain_is_told_so() -> None:
+    customer = Customer()
+    customer.hangs("/voice")
+    webhooks = Webhooks(customer, user_agent="test", new_token=lambda: "token", requests_per_host=1)
+
+    async def failure() -> str:
+        with pytest.raises(WebhookError) as caught:
+            await webhooks.fetch("http://app.example/voice", "POST", [], WebSession("AC1", "CA1", "secret"))
+        assert caught.value.code == 11203
+        return caught.value.text
+
+    assert list(await asyncio.gather(failure(), failure())) == [
+        "no answer within 15 s",
+        "no answer within 15 s; it waited for its turn: 1 requests to http://app.example were under way",
+    ]
+
+
 async def test_status_callbacks_take_no_place_of_a_document_that_a_call_waits_for() -> None:
     customer = Customer()
     customer.hangs("/status")
