@@ -21,7 +21,13 @@ from byoc_proxy.webhook.exchange import MOST_BODY, Exchange
 from byoc_proxy.webhook.overrides import overrides
 from byoc_proxy.webhook.signature import body_sha256, sign
 from byoc_proxy.webhook.transport import MAX_BODY, HttpRequest, HttpResponse, TransportError
-from byoc_proxy.webhook.turns import DOCUMENTS_PER_ORIGIN, NOTICES_PER_ORIGIN, FairTransport
+from byoc_proxy.webhook.turns import (
+    DOCUMENTS_PER_ORIGIN,
+    NOTICES,
+    NOTICES_PER_ORIGIN,
+    BoundedTransport,
+    FairTransport,
+)
 from byoc_proxy.webhook.urls import Address, WebhookError, address, redirected, without_credentials
 
 if TYPE_CHECKING:
@@ -97,7 +103,7 @@ class Webhooks:
         requests_per_host: int = DOCUMENTS_PER_ORIGIN,
     ) -> None:
         self._documents = CachingTransport(FairTransport(transport, requests_per_host))
-        self._notices = FairTransport(transport, NOTICES_PER_ORIGIN)
+        self._notices = FairTransport(BoundedTransport(transport, NOTICES), NOTICES_PER_ORIGIN)
         self._user_agent = user_agent
         self._new_token = new_token
         self._connect_timeout = connect_timeout

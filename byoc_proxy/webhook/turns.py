@@ -1,7 +1,8 @@
 """One slow application costs no other one anything: requests to one origin have a bounded number of places.
 
-There is no bound in all that somebody could use up. Who finds all places of an origin taken waits, the first come
-the first served, for no longer than its own total time; a call that is over gives up its place or its wait at once.
+There is no bound in all that somebody could use up: live calls bound the documents. Status callbacks, which outlive
+their calls, have one besides. Who finds all places taken waits, the first come the first served, for no longer than
+its own total time; a call that is over gives up its place or its wait at once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 DOCUMENTS_PER_ORIGIN: Final = 256  # of documents that live calls wait for
 NOTICES_PER_ORIGIN: Final = 64  # of status callbacks, which have places of their own: nobody waits for them
 
+NOTICES: Final = 512  # of them in all: many origins at once would take all descriptors of the process
+
 _AFTER_SCHEME: Final = len("https://")  # no host is shorter than the one letter that http:// leaves over
 
 
@@ -27,6 +30,19 @@ class _Origin:
     def __init__(self) -> None:
         self.under_way = 0
         self.waiting: deque[asyncio.Future[None]] = deque()
+
+
+class BoundedTransport:
+    """A `Transport` that sends at most `most` requests at a time."""
+
+    def __init__(self, transport: Transport, most: int) -> None:
+        self._transport = transport
+        self._places = asyncio.Semaphore(most)
+
+    async def send(self, request: HttpRequest) -> HttpResponse:
+        """See `Transport.send`."""
+        async with self._places:
+            return await self._transport.send(request)
 
 
 class FairTransport:

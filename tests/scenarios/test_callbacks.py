@@ -527,6 +527,21 @@ async def test_a_node_that_stops_waits_for_a_dead_receiver_only_for_so_long_and_
     assert (left["callbacks"], left["text"]) == (4, "they are lost: there is no database")
 
 
+async def test_a_node_that_is_hurried_does_not_wait_for_a_receiver(scene: Scene) -> None:
+    scene.starts(TRUNKS, twiml=REJECT)
+    scene.customer.hangs("/status")
+    await refused(scene)
+    await scene.sleeps(40)
+    stopping = asyncio.ensure_future(scene.node.stop(30))
+    await scene.sleeps(1)
+    assert not stopping.done()
+    scene.node.hurry()
+    started = scene.now
+    await stopping
+    assert scene.now - started < 0.1
+    assert len(scene.events("callbacks.left_behind")) == 1
+
+
 async def test_a_node_without_callbacks_to_deliver_stops_at_once(scene: Scene) -> None:
     scene.starts()
     started = scene.now

@@ -12,7 +12,7 @@ from byoc_proxy.sim.virtual import VirtualLoop
 from byoc_proxy.webhook.client import Webhooks
 from byoc_proxy.webhook.session import WebSession
 from byoc_proxy.webhook.transport import HttpRequest, HttpResponse
-from byoc_proxy.webhook.turns import DOCUMENTS_PER_ORIGIN, NOTICES_PER_ORIGIN, FairTransport
+from byoc_proxy.webhook.turns import DOCUMENTS_PER_ORIGIN, NOTICES, NOTICES_PER_ORIGIN, FairTransport
 from byoc_proxy.webhook.urls import WebhookError
 from tests.support.customer import Customer
 
@@ -145,6 +145,23 @@ async def test_status_callbacks_take_no_place_of_a_document_that_a_call_waits_fo
     await asyncio.sleep(1)
     await webhooks.fetch(f"{url}/voice", "POST", [], session)
     assert (now(), len(customer.asked("/status"))) == (1.0, NOTICES_PER_ORIGIN)
+    for each in told:
+        each.cancel()
+    await asyncio.gather(*told, return_exceptions=True)
+
+
+async def test_status_callbacks_of_many_hosts_have_a_bound_in_all_and_documents_have_none() -> None:
+    customer = Customer()
+    customer.hangs("/status")
+    customer.answers("/voice", "<Response/>")
+    webhooks = Webhooks(customer, user_agent="test", new_token=lambda: "token")
+    session = WebSession("AC1", "CA1", "secret")
+    hosts = [f"http://app{number}.example" for number in range(NOTICES + 100)]
+    told = [asyncio.ensure_future(webhooks.notify(f"{host}/status", "POST", [], session, "t")) for host in hosts]
+    await asyncio.sleep(1)
+    assert len(customer.asked("/status")) == NOTICES
+    await webhooks.fetch(f"{hosts[-1]}/voice", "POST", [], session)
+    assert now() == 1.0
     for each in told:
         each.cancel()
     await asyncio.gather(*told, return_exceptions=True)
