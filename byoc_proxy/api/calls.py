@@ -14,7 +14,7 @@ from byoc_proxy.api.call_desk import NOT_IN_PROGRESS, NOT_NOW
 from byoc_proxy.api.call_parameters import CREATE, UPDATE
 from byoc_proxy.api.errors import ApiError
 from byoc_proxy.api.moments import conditions, three_ways
-from byoc_proxy.api.openapi import closed, form_schema, operation
+from byoc_proxy.api.openapi import also, closed, form_schema, operation
 from byoc_proxy.api.reading import ReadingDesk
 from byoc_proxy.api.refusals import stored
 from byoc_proxy.api.rendering import rfc_2822, shown
@@ -142,6 +142,7 @@ def call_endpoints(operations: Operations, database: Database, desk: CallDesk, e
     removed = operation(CALLS.name, Verb.DELETE, CALLS.instance_path, None)
     made = operation(CALLS.name, Verb.CREATE, CALLS.list_path, reading.item)
     made["requestBody"] = form_schema(CREATE, Verb.CREATE)
+    also(made, "429")
     changed = operation(CALLS.name, Verb.UPDATE, CALLS.instance_path, reading.item)
     changed["requestBody"] = form_schema(UPDATE, Verb.UPDATE)
     return [

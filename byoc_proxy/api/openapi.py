@@ -45,6 +45,7 @@ ERRORS: Final = {
     "415": "The body is not a form",
     "503": "The database cannot be had now; nothing has changed",
 }
+RARE: Final = {"429": "More calls of the account wait for their turn than may"}  # of single operations
 _ERROR: Final[Json] = {
     "type": "object",
     "required": ["code", "message", "more_info", "status"],
@@ -142,6 +143,11 @@ def operation(name: str, verb: Verb, path: str, answer: Json | None, *, tag: str
     }
 
 
+def also(told: Json, *codes: str) -> None:
+    """An operation may be answered with these of `RARE`, too."""
+    told["responses"] |= {code: {"$ref": f"#/components/responses/{code}"} for code in codes}
+
+
 def operation_of(resource: Resource, verb: Verb) -> Json:
     """What the description says of one verb of a resource."""
     reference: Json = {"$ref": f"#/components/schemas/{resource.name}"}
@@ -233,7 +239,7 @@ def document(endpoints: Iterable[Endpoint], resources: Iterable[Resource]) -> Js
         "info": {
             "title": "byoc-proxy",
             "version": __version__,
-            "description": "Trunks, domains, lists and policies, by the names of Twilio's REST API.",
+            "description": "Calls, trunks, domains, lists and policies, by the names of Twilio's REST API.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -242,6 +248,8 @@ def document(endpoints: Iterable[Endpoint], resources: Iterable[Resource]) -> Js
         "components": {
             "securitySchemes": {"accountSid_authToken": {"type": "http", "scheme": "basic"}},
             "schemas": {"Error": _ERROR, **{each.name: described(each) for each in listed}},
-            "responses": {code: {"description": text, "content": problem} for code, text in ERRORS.items()},
+            "responses": {
+                code: {"description": text, "content": problem} for code, text in {**ERRORS, **RARE}.items()
+            },
         },
     }

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from byoc_proxy.api import call_parameters
 from byoc_proxy.api.calls import CALLS, formatted
 from byoc_proxy.storage.record import CallRecord, LegRecord
 from tests.support.api import ACME, NOW, OTHER, Installation, Reply
@@ -196,6 +197,29 @@ async def test_the_description_knows_every_field_of_a_call_and_its_parameters(ap
     assert names == {"To", "From", "ParentCallSid", "Status", *times, "PageSize", "Page", "PageToken"}
     listed = operation["responses"]["200"]["content"]["application/json"]["schema"]
     assert set(listed["properties"]["calls"]["items"]["properties"]) == set(CALLS.answer)
+
+
+async def test_the_description_knows_what_a_create_and_an_update_take_and_how_they_are_answered(
+    api: Installation,
+) -> None:
+    """S98, S105."""
+    paths = (await api.acme.get("/openapi.json")).json["paths"]
+    for path, verb, status, parameters in (
+        ("Calls.json", "createCall", "201", call_parameters.CREATE),
+        ("Calls/{sid}.json", "updateCall", "200", call_parameters.UPDATE),
+    ):
+        operation = paths[f"/2010-04-01/Accounts/{{account_sid}}/{path}"]["post"]
+        (form,) = operation["requestBody"]["content"].values()
+        assert operation["operationId"] == verb
+        assert list(form["schema"]["properties"]) == [each.name for each in parameters]
+        answer = operation["responses"][status]["content"]["application/json"]["schema"]
+        assert set(answer["properties"]) == set(CALLS.answer)
+    making = paths["/2010-04-01/Accounts/{account_sid}/Calls.json"]["post"]
+    assert "429" in making["responses"]
+    assert making["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]["required"] == [
+        "To",
+        "From",
+    ]
 
 
 # --- the official client ------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from tests.support.programs import installed, run
 from tests.support.sdk_story import here_client
 from tests.support.sipp import Sipp, Uas
 from tests.support.voice_app import VoiceApp, voice_app
+from tests.wire.test_sdk import NodeStory
 
 pytestmark = [
     pytest.mark.wire,
@@ -254,6 +255,18 @@ async def test_the_sdk_cancels_a_call_that_rings_and_the_carrier_sees_a_cancel(t
     assert carrier.report.successful == 1, carrier.report.errors + carrier.report.messages
     assert told[-1]["CallDuration"] == "0"
     assert [each.path for each in there.app.asked if each.path != "/status"] == []
+
+
+async def test_the_node_sdk_makes_watches_redirects_and_completes_a_call(tmp_path: Path) -> None:
+    sipp = Sipp(tmp_path)
+    async with sipp.uas("uas_held.xml") as carrier, place(tmp_path, carrier) as there:
+        known = {"main": MAIN, "token": AUTH_TOKEN, "trunk": there.trunk, "status": f"{there.app.url}/status"}
+        story = NodeStory(tmp_path, there.api.base)
+        told = await story.tell("call", {**known, "url": there.app.answers("/wait", WAIT)})
+        await there.told(told["call"], "initiated", "ringing", "in-progress", "completed")
+    assert told["refused"] == [400, 21220]
+    assert carrier.report is not None
+    assert carrier.report.successful == 1, carrier.report.errors + carrier.report.messages
 
 
 async def refusal(there: Place, sid: str, **options: Any) -> tuple[int, int]:

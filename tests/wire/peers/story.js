@@ -1,5 +1,5 @@
 // The story of tests/support/sdk_story.py through the official Node SDK, a chapter at a time:
-//   node story.js account|make|unmap|takeAway BASE_URL STATE.json
+//   node story.js account|make|unmap|takeAway|call BASE_URL STATE.json
 "use strict";
 const assert = require("node:assert");
 const fs = require("node:fs");
@@ -200,7 +200,41 @@ async function takeAway() {
   }
 }
 
-({ account, make, unmap, takeAway })[chapter]().then(
+async function until(call, status) {
+  for (let tries = 0; tries < 150; tries++) {
+    const seen = await call.fetch();
+    if (seen.status === status) return seen;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`the call was never ${status}`);
+}
+
+// Over a trunk that is there: made, watched, redirected, completed; and what is over cannot be cancelled.
+async function call() {
+  const client = connect(told.main, told.token);
+  const made = await client.calls.create({
+    to: "+14158675309",
+    from: "+14155551212",
+    url: told.url,
+    byoc: told.trunk,
+    statusCallback: told.status,
+    statusCallbackEvent: ["initiated", "ringing", "answered", "completed"],
+  });
+  assert.strictEqual(made.status, "queued");
+  assert.ok(made.dateCreated instanceof Date);
+  const up = client.calls(made.sid);
+  assert.strictEqual((await until(up, "in-progress")).direction, "outbound-api");
+  await up.update({ twiml: '<Response><Pause length="30"/></Response>' });
+  await up.update({ status: "completed" });
+  const over = await until(up, "completed");
+  assert.ok(over.endTime instanceof Date);
+  told.refused = await refused(up.update({ status: "canceled" }));
+  const [found] = await client.calls.list({ to: "+14158675309", status: "completed", limit: 1 });
+  assert.strictEqual(found.sid, made.sid);
+  told.call = made.sid;
+}
+
+({ account, make, unmap, takeAway, call })[chapter]().then(
   () => fs.writeFileSync(file, JSON.stringify(told)),
   (error) => {
     console.error(error);
