@@ -241,6 +241,12 @@ class Call:
         self._limit = TimeLimit(self.progress, self._time_is_up, seconds)
         return True
 
+    @property
+    def dialled_sids(self) -> list[str]:
+        """The CallSids of the legs that it has dialled and that live."""
+        hunts = self.dialled.hunts if self.dialled is not None else ()
+        return [hunt.quarry.call_sid for hunt in hunts if hunt.lives]
+
     def hunt_of(self, call_sid: str) -> Hunt | None:
         """The dialled leg of that CallSid, if it lives."""
         hunts = (*(self.dialled.hunts if self.dialled is not None else ()), *self._kept)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from byoc_proxy.call.progress import Progress
+
+
+_INSTANT: Final = 0.001  # seconds: less is a rounding error, and an alarm for it would not move the clock
 
 
 class TimeLimit:
@@ -29,7 +32,7 @@ class TimeLimit:
     def _look(self) -> None:
         """Time counts from the answer: before it, all of it is left."""
         left = self._seconds - (self._progress.answered_for or 0.0)
-        if left > 0.0:
+        if left > _INSTANT:
             self._alarm = asyncio.get_running_loop().call_later(left, self._look)
         else:
             self._end()

@@ -53,7 +53,7 @@ class Application:
             return await self._subscriber.send(request)
         fields = parse_qs((request.body or b"").decode())
         found = _DIGITS.search(fields.get("To", [""])[0])
-        number = found[0] if found else ""
+        number = dialled(found[0]) if found else ""
         script = self._scripts.get(number, Script(_NOWHERE))
         place = urlsplit(request.url)
         if script.delay:
@@ -63,8 +63,12 @@ class Application:
         body = script.after if place.path == "/next" else script.first
         places = self._places.setdefault(number, {})
         body = body.replace(_PLACE, f"{places.setdefault(fields['CallSid'][0], len(places)):02d}")
-        self.named.update(_NAMED.findall(body))
+        self.hears_of(body)
         return HttpResponse(200, body.encode(), "text/xml")
+
+    def hears_of(self, script: str) -> None:
+        """Somebody runs this script."""
+        self.named.update(_NAMED.findall(script))
 
 
 def dialled(hunt: str) -> str:
@@ -89,8 +93,8 @@ async def _fail(fault: str) -> HttpResponse:
 
 def draw_script(chance: Random, number: str) -> Script:
     """The script of the call to `number`; the numbers that it dials begin with that one."""
-    first = _dial(chance, f"{number}{_PLACE}1", ' action="/next"' if chance.random() < 0.2 else "")
-    after = _dial(chance, f"{number}{_PLACE}5")  # without action, or it would be asked for ever
+    first = draw_dial(chance, f"{number}{_PLACE}1", ' action="/next"' if chance.random() < 0.2 else "")
+    after = draw_dial(chance, f"{number}{_PLACE}5")  # without action, or it would be asked for ever
     kind = chance.random()
     if kind < 0.70:
         document = f"<Response>{first}</Response>"
@@ -114,7 +118,8 @@ _OTHERS: Final = (
 )
 
 
-def _dial(chance: Random, number: str, action: str = "") -> str:
+def draw_dial(chance: Random, number: str, action: str = "") -> str:
+    """A `<Dial>` of one to three nouns, whose numbers are `number` and a digit."""
     count = chance.choice([1, 1, 1, 1, 2, 3])
     nouns = [_noun(chance, f"{number}{index}") for index in range(count)]
     attributes = {

@@ -45,7 +45,13 @@ class ToldInOrder(Rule):
             ends = {record.call_sid: record.status, **{leg.call_sid: leg.status for leg in record.legs}}
             for call_sid, status in ends.items():
                 told = self._told.get(call_sid, [])
-                self.demand(told[-1:] == [status], f"{call_sid} is {status} and told {told}")
+                end = [] if _never_left_the_queue(record) else [status]
+                self.demand(told[-1:] == end, f"{call_sid} is {status} and told {told}")
+
+
+def _never_left_the_queue(record: CallRecord) -> bool:
+    """It was called off before its turn came, of which nobody is told."""
+    return "queued" in record.stages and "initiated" not in record.stages and record.status == "canceled"
 
 
 class Subscriber:

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 from byoc_proxy.app import Node, World
 from byoc_proxy.sim.application import Application, draw_script
 from byoc_proxy.sim.caller import Caller
+from byoc_proxy.sim.clerk import Clerk
 from byoc_proxy.sim.draw import Weather, draw_call, draw_mood, draw_part
 from byoc_proxy.sim.gateway import Gateway
 from byoc_proxy.sim.hostile import Corruption, Stranger
 from byoc_proxy.sim.installation import CALLERS, GATEWAYS, installation, zone
-from byoc_proxy.sim.leftovers import kept_by, unfinished
+from byoc_proxy.sim.leftovers import disorder, kept_by, unfinished
 from byoc_proxy.sim.log import QuietLog
 from byoc_proxy.sim.network import Carried, Network
 from byoc_proxy.sim.party import Stand
@@ -36,6 +37,7 @@ from byoc_proxy.storage.store import MemoryStore
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from byoc_proxy.call.progress import Moved
     from byoc_proxy.sim.log import Told
     from byoc_proxy.storage.record import CallRecord
 
@@ -48,7 +50,9 @@ ALL_TIMERS: Final = 200.0  # several times 64*T1: an INVITE, its CANCEL and what
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of a seed. `carried` and `told` are kept only where a trace was asked for."""
+    """What came of a seed. `granted` is what the API asked for and got, by verb. `carried` and `told` are kept only
+    where a trace was asked for.
+    """
 
     seed: int
     calls: int
@@ -56,6 +60,7 @@ class Report:
     seconds: float
     outcomes: Mapping[str, int]
     checks: Mapping[str, int]
+    granted: Mapping[str, int]
     violations: tuple[Violation, ...]
     carried: tuple[Carried, ...] = field(default=(), repr=False)
     told: tuple[Told, ...] = field(default=(), repr=False)
@@ -106,7 +111,10 @@ class _Play:
         self._stopped = False
         self._peers = self._make_peers()
         self._plans = [draw_call(self._chance, index, SPREAD) for index in range(calls)]
-        scripts = {plan.number: draw_script(self._chance, plan.number) for plan in self._plans}
+        self._clerk = Clerk(Random(f"clerk {seed}"), SPREAD, self._hears_of)
+        self._moves: list[Moved] = []
+        numbers = [*(plan.number for plan in self._plans), *(order.number for order in self._clerk.orders)]
+        scripts = {number: draw_script(self._chance, number) for number in numbers}
         self._told = ToldInOrder(self._watch)
         self._application = Application(scripts, Subscriber(Random(f"{seed} subscriber"), self._told))
         self._make_rules()
@@ -118,6 +126,7 @@ class _Play:
         self._start_node()
         for plan in self._plans:
             self._loop.call_at(plan.at, self._place, plan)
+        self._clerk.works(self._loop, self.node.switchboard)
         Stranger(self._network, self._chance, self._watch).threatens(SPREAD)
         self._operate()
         if self._chance.random() < 0.2:
@@ -132,6 +141,7 @@ class _Play:
             self._loop.time(),
             Counter(each.status for each in self._store.records.values()),
             {rule.name: rule.checks for rule in self._watch.rules},
+            self._clerk.done,
             tuple(self._watch.violations),
             tuple(self._network.log) if trace else (),
             tuple(self._log.told) if trace else (),
@@ -152,6 +162,7 @@ class _Play:
     def _make_rules(self) -> None:
         watch = self._watch
         policies = {plan.number: plan.domain.partition(".")[0].removesuffix("-digest") for plan in self._plans}
+        policies |= {order.number: order.policy for order in self._clerk.orders}
         watch.rules += [
             OneAnswer(watch),
             OwnRequests(watch),
@@ -171,6 +182,7 @@ class _Play:
             wall=lambda: WALL + self._loop.time(),
             draw=self._chance.random,
             hex_digits=self._hex_digits,
+            listeners=(self._moves.append,),
         )
         self.node = Node(loaded, world)
         corruption = Corruption(self._chance)
@@ -219,6 +231,9 @@ class _Play:
             not party.gone and party.stand not in (Stand.OVER, Stand.IDLE) for party in parties
         )
 
+    def _hears_of(self, script: str) -> None:
+        self._application.hears_of(script)
+
     def _crashed(self, _: object, context: dict[str, Any]) -> None:
         self._watch.complain("nothing fails unseen", str(context.get("exception", context.get("message"))))
 
@@ -239,9 +254,11 @@ class _Play:
                 watch.complain("nothing is left behind", f"{kind}: {', '.join(found)}")
         for text in unfinished(self._store.records.values()):
             watch.complain("one terminal status per call", text)
-        admitted = self._log.count("call.admitted")
-        if admitted != len(self._store.records):
-            text = f"{admitted} calls were admitted, {len(self._store.records)} recorded"
+        for text in disorder(self._moves):
+            watch.complain("one terminal status per call", text)
+        begun = sum(self._log.count(f"call.{how}") for how in ("admitted", "placed", "parted"))
+        if begun != len(self._store.records):
+            text = f"{begun} calls have begun, {len(self._store.records)} were recorded"
             watch.complain("one terminal status per call", text)
 
     def _judge_peers(self) -> None:

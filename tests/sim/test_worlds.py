@@ -3,14 +3,16 @@
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
-from byoc_proxy.call import callbacks, hunt
+from byoc_proxy.call import callbacks, hunt, progress
+from byoc_proxy.call.hunt import Hunt
 from byoc_proxy.call.progress import Moved
 from byoc_proxy.call.refusals import Refusals
-from byoc_proxy.call.status import Status
+from byoc_proxy.call.status import Cause, Status, after
 from byoc_proxy.call.subscriptions import Subscriptions
 from byoc_proxy.sim.campaign import run
 from byoc_proxy.sim.trace import course
@@ -61,6 +63,14 @@ def test_the_same_seed_is_the_same_world_in_every_process() -> None:
 
 def test_other_seeds_are_other_worlds() -> None:
     assert len({simulate(seed, 4).messages for seed in range(1, 21)}) > 10
+
+
+def test_the_api_places_calls_and_does_everything_to_them() -> None:
+    reports = [simulate(seed, 4) for seed in range(1, 61)]
+    done = sum((Counter(report.granted) for report in reports), Counter[str]())
+    assert done.keys() == {"place", "end", "cancel", "redirect", "limit"}
+    assert min(done.values()) > 1
+    assert sum(report.outcomes["canceled"] for report in reports) > 0
 
 
 # --- bugs put in on purpose ----------------------------------------------------------------------------------
@@ -145,6 +155,17 @@ def test_a_status_that_is_told_twice_is_found_out(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Subscriptions, "hear", twice)
     assert "callbacks once each and in order" in broken_rules(range(1, 4))
+
+
+def test_a_status_that_is_told_after_the_last_one_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that ends in `completed` and then again, for having been cancelled."""
+
+    def careless(before: Status, cause: Cause) -> Status:
+        return Status.CANCELED if cause is Cause.CANCELLED else after(before, cause)
+
+    monkeypatch.setattr(progress, "after", careless)
+    monkeypatch.setattr(Hunt, "free", lambda hunt, *_: hunt.progress and hunt.progress.move(Cause.CANCELLED))
+    assert "one terminal status per call" in broken_rules(range(1, 10))
 
 
 # --- what is told of it --------------------------------------------------------------------------------------
