@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NOT_IN_PROGRESS: Final = 21220
 TOO_MANY: Final = 20429
 NOT_NOW: Final = "Call is not in-progress. Cannot redirect."  # the words of the public API
+CANNOT_CANCEL: Final = "Call is in-progress. Cannot cancel: complete it."
 
 
 class Board(Protocol):
@@ -110,24 +111,24 @@ class CallDesk:
         return self._book.row_of(now.journal.record, call_sid)
 
     def _apply(self, call: Call | Child, change: Change) -> None:
+        """All of it or nothing."""
+        before = call.progress.callback
         if change.callback is not None:
-            before = call.progress.callback
             events = change.callback.events if before is None else before.events  # an update cannot say which
-            call.progress.callback = replace(change.callback, events=events)
-        if change.time_limit is not None:
-            _done(call.limit(change.time_limit))
-        if change.status == "canceled":
-            _done(call.cancel(), "Call is in-progress. Cannot cancel: complete it.")
-        elif change.status == "completed":
-            _done(call.end())
-        elif change.entry is not None:
-            _done(call.redirect(change.entry))
+            call.progress.callback = replace(change.callback, events=events)  # who hears of the end, too
+        if not _happens(call, change):
+            call.progress.callback = before
+            raise ApiError(400, NOT_IN_PROGRESS, CANNOT_CANCEL if change.status == "canceled" else NOT_NOW)
 
     def is_elsewhere(self, row: Row) -> bool:
         """Whether a call with this row, which is not here, lives on another node."""
         return row["end_time"] is None and row["node"] != self._book.node
 
 
-def _done(happened: bool, otherwise: str = NOT_NOW) -> None:
-    if not happened:
-        raise ApiError(400, NOT_IN_PROGRESS, otherwise)
+def _happens(call: Call | Child, change: Change) -> bool:
+    """False: the call is in no state for it."""
+    if change.status is not None:
+        return call.cancel() if change.status == "canceled" else call.end()
+    if change.entry is not None and not call.redirect(change.entry):
+        return False
+    return change.time_limit is None or call.limit(change.time_limit)

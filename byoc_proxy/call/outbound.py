@@ -65,7 +65,8 @@ class OutboundCall(Call):
             return False
         self.journal.record.call_id = leg.call_id
         self.journal.answered()
-        self.limit(self._new.time_limit)
+        if self._limit is None:  # else it was given another one while it rang
+            self.limit(self._new.time_limit)
         self.stands_on(leg, "callee")
         return leg.ending is None
 

@@ -76,7 +76,7 @@ async def test_a_call_of_another_node_is_changed_there_and_shown_here(api: Insta
     assert (ended.status, ended.json["sid"], ended.json["status"]) == (200, call.sid, "queued")
     assert ended.json == (await api.acme.get(f"/Calls/{call.sid}.json")).json
     assert sent_on.status == 200
-    assert call.did == [("end",), ("limit", 30), ("redirect", Entry(ScriptRequest(URL)))]
+    assert call.did == [("end",), ("redirect", Entry(ScriptRequest(URL))), ("limit", 30)]
     assert await left(api) == 0
 
 

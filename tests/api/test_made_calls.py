@@ -159,7 +159,7 @@ async def test_a_call_that_is_refused_changes_nothing(api: Installation) -> None
         ({"Url": URL, "Method": "GET"}, [("redirect", Entry(ScriptRequest(URL, "GET")))]),
         ({"Twiml": "<Response/>"}, [("redirect", Entry(b"<Response/>"))]),
         ({"TimeLimit": "30"}, [("limit", 30)]),
-        ({"TimeLimit": "30", "Url": URL}, [("limit", 30), ("redirect", Entry(ScriptRequest(URL)))]),
+        ({"TimeLimit": "30", "Url": URL}, [("redirect", Entry(ScriptRequest(URL))), ("limit", 30)]),
         ({"Status": "completed", "Url": URL}, [("end",)]),
         ({}, []),
     ],
@@ -197,6 +197,15 @@ async def test_what_a_call_is_in_no_state_for_is_21220(
     call.allows[refuses] = False
     reply = await api.acme.post(at(made_call), parameters)
     assert (told(reply), reply.message) == ((400, 21220), words)
+
+
+async def test_an_update_of_which_one_part_cannot_be_changes_nothing(api: Installation) -> None:
+    made_call, call = await made(api)
+    call.allows["redirect"] = False
+    reply = await api.acme.post(at(made_call), Url=URL, TimeLimit="3", StatusCallback=URL)
+    assert told(reply) == (400, 21220)
+    assert [what for what, *_ in call.did] == ["redirect"]
+    assert call.callback is None
 
 
 async def test_a_call_that_is_over_is_21220_and_stays_as_it_is(api: Installation) -> None:

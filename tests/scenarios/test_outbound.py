@@ -205,6 +205,21 @@ async def test_a_draining_node_hangs_up_what_still_rings_or_talks(scene: Scene) 
     assert sorted(each.status for each in scene.records) == ["canceled", "completed"]
 
 
+async def test_a_time_limit_that_is_given_while_it_rings_takes_the_place_of_the_first(scene: Scene) -> None:
+    scene.starts()
+    call = scene.places(PAUSE, time_limit=300)
+    there = await scene.first.invited()
+    there.rings()
+    await scene.sleeps(10)
+    assert call.limit(30)
+    await scene.sleeps(10)
+    there.answers(HELD)
+    await there.receives("ACK")
+    await there.receives("BYE")
+    assert round(scene.now) == 50
+    await scene.over(1)
+
+
 async def test_the_time_limit_counts_from_the_answer(scene: Scene) -> None:
     scene.starts()
     scene.places(PAUSE, time_limit=30)

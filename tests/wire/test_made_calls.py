@@ -223,6 +223,7 @@ async def test_the_sdk_redirects_a_call_by_url_and_by_twiml(tmp_path: Path) -> N
         other = await there.trunk_to(second)
         call = await there.call(there.app.answers("/wait", WAIT))
         await there.until_status(call.sid, "in-progress")
+        await there.change(call.sid, status_callback=there.app.answers("/other", ""))
         await there.change(call.sid, url=there.app.answers("/next", WAIT), method="POST")
         await until(
             lambda: [each for each in there.app.asked if each.path == "/next"] or None, 10, lambda: "no /next"
@@ -233,6 +234,9 @@ async def test_the_sdk_redirects_a_call_by_url_and_by_twiml(tmp_path: Path) -> N
         await there.change(child.sid, status="completed")
         await there.until_status(child.sid, "completed")
         await there.until_status(call.sid, "completed")
+        told = [each for each in there.app.asked if each.path == "/other"]
+    assert [each["CallStatus"] for each in there.heard(call.sid)] == ["initiated", "ringing", "in-progress"]
+    assert [each.params["CallStatus"] for each in told] == ["completed"]
     asked = [each for each in there.app.asked if each.path == "/next"]
     assert [each.params["CallStatus"] for each in asked] == ["in-progress"]
     for carrier in (first, second):
