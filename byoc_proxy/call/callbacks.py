@@ -12,6 +12,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from byoc_proxy.call.waiting_room import WaitingRoom
 from byoc_proxy.storage.alerts import Alert
 from byoc_proxy.webhook.session import WebSession
 from byoc_proxy.webhook.urls import INVALID_URL, WebhookError, without_credentials
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 NOT_TAKEN: Final = 15003  # the status callback URL returned 4xx or 5xx, or nothing
 FIRST_PAUSE: Final = 1.0  # seconds; each one is twice as long as the one before
 LONGEST_PAUSE: Final = 300.0
-MOST_WAITING: Final = 20_000
-MOST_TEXT: Final = 32 << 20  # characters of them
 
 _JITTER: Final = 0.5  # a pause is up to this much longer
 _TOO_MANY: Final = 429  # RFC 6585 §4
@@ -48,8 +47,7 @@ class Callbacks:
     def __init__(self, book: NoticeBook, patience: float) -> None:
         self._book = book
         self._patience = patience
-        self._waiting: dict[str, Notice] = {}  # by token, the oldest first
-        self._text = 0
+        self._waiting = WaitingRoom()
         self._queues: dict[str, deque[Notice]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way = 0  # tasks that do not sleep
@@ -98,7 +96,7 @@ class Callbacks:
     # --- queues ------------------------------------------------------------------------------------------------
 
     def _found(self, notices: Sequence[Notice]) -> None:
-        new = [notice for notice in notices if notice.token not in self._waiting]
+        new = [notice for notice in notices if notice not in self._waiting]
         if new:
             self._services.log.info("callbacks.taken_up", callbacks=len(new))
         for notice in new:
@@ -107,20 +105,18 @@ class Callbacks:
     def _take(self, notice: Notice) -> None:
         if self._stopped:
             return
-        self._waiting[notice.token] = notice
-        self._text += notice.size
         sid = notice.call_sid
         queue = self._queues.get(sid)
         if queue is None:
             queue = self._queues[sid] = deque()
             self._begin(sid, queue)
         queue.append(notice)
-        while len(self._waiting) > MOST_WAITING or self._text > MOST_TEXT:
-            self._drop(next(iter(self._waiting.values())))
+        for dropped in self._waiting.add(notice):
+            self._drop(dropped)
 
     def _drop(self, notice: Notice) -> None:
-        """There is no room for the oldest one any more."""
-        self._settle(notice)
+        """There is no room for it any more."""
+        self._book.settle(notice)
         queue = self._queues[notice.call_sid]
         if queue[0] is not notice:  # the first one is in the hands of the task, which will notice
             queue.remove(notice)
@@ -132,8 +128,7 @@ class Callbacks:
             self._services.log.error("callbacks.dropped", callbacks=self._dropped, waiting=len(self._waiting))
 
     def _settle(self, notice: Notice) -> None:
-        if self._waiting.pop(notice.token, None) is not None:
-            self._text -= notice.size
+        if self._waiting.remove(notice):
             self._book.settle(notice)
 
     def _wake(self, change: int) -> None:
@@ -179,13 +174,12 @@ class Callbacks:
         self._services.log.error("callbacks.crashed", call_sid=sid, exc_info=task.exception())
         del self._queues[sid]
         for notice in queue:
-            if self._waiting.pop(notice.token, None) is not None:
-                self._text -= notice.size
+            self._waiting.remove(notice)
 
     async def _deliver(self, notice: Notice, session: WebSession) -> None:
         """Try until it is taken, refused, or given up."""
         services, pause = self._services, FIRST_PAUSE
-        while notice.token in self._waiting:  # else there was no room for it any more
+        while notice in self._waiting:  # else there was no room for it any more
             trouble = await self._try(notice, session)
             if trouble is None:
                 return

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from twilio.request_validator import RequestValidator
 
-from byoc_proxy.call import callbacks
+from byoc_proxy.call import waiting_room
 from byoc_proxy.storage.notice import Notice, Subscription
 from byoc_proxy.twiml.interpreter import Entry
 from byoc_proxy.twiml.verbs import StatusCallback
@@ -451,7 +451,7 @@ async def test_a_receiver_that_hangs_delays_nobody_elses_callbacks_and_no_call(s
 async def test_what_there_is_no_room_for_is_dropped_the_oldest_first_and_told(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(callbacks, "MOST_WAITING", 5)
+    monkeypatch.setattr(waiting_room, "MOST", 5)
     scene.starts(TRUNKS, twiml=REJECT)
     scene.customer.refuses("/status")
     for _ in range(3):
