@@ -183,8 +183,11 @@ async def test_an_error_status_is_a_retrieval_failure(status: int) -> None:
         ("", 12300),
         ("application/json", 12300),
         ("image/png", 12300),
-        ("audio/mpeg", MEDIA_ENGINE_MISSING),
-        ("audio/x-wav; rate=8000", MEDIA_ENGINE_MISSING),
+        ("audio/ogg", 12300),
+        ("video/mpeg", 12300),
+        *((f"audio/{each}", MEDIA_ENGINE_MISSING) for each in ("mpeg", "wav", "wave", "x-wav", "aiff", "x-aifc")),
+        *((f"audio/{each}", MEDIA_ENGINE_MISSING) for each in ("x-aiff", "x-gsm", "gsm", "ulaw")),
+        ("Audio/X-Wav; rate=8000", MEDIA_ENGINE_MISSING),
     ],
 )
 async def test_a_content_type_that_is_no_script_is_refused(content_type: str, code: int) -> None:
@@ -197,6 +200,7 @@ async def test_a_content_type_that_is_no_script_is_refused(content_type: str, co
 async def test_a_content_type_that_may_be_a_script_is_accepted(content_type: str) -> None:
     document = await fetch(answering(twiml=TWIML, content_type=content_type))
     assert document.body == TWIML.encode()
+    assert document.spoken == content_type.startswith("text/plain")
 
 
 async def test_empty_and_huge_bodies_are_refused() -> None:
@@ -223,6 +227,15 @@ async def test_a_request_that_nobody_took_is_sent_twice_with_the_same_token(
     assert (await failure(customer)).code == code
     tokens = [asked.headers["I-Twilio-Idempotency-Token"] for asked in customer.requests]
     assert tokens == ["token-1", "token-1"]
+
+
+async def test_every_request_has_a_token_of_its_own() -> None:
+    customer = answering(twiml=TWIML)
+    asking = webhooks(customer)
+    for _ in range(3):
+        await asking.fetch(URL, "POST", PARAMS, session())
+    tokens = [asked.headers["I-Twilio-Idempotency-Token"] for asked in customer.requests]
+    assert tokens == ["token-1", "token-2", "token-3"]
 
 
 async def test_the_second_attempt_may_succeed() -> None:
