@@ -107,7 +107,7 @@ class CallDesk:
         if change.status is not None:
             self._departures.leave(account_sid, call_sid)
         self._apply(call, change)
-        now = self._board.find(call_sid) or call  # a leg that was redirected is a call of its own now
+        now = self._board.find(call_sid) or call
         return self._book.row_of(now.journal.record, call_sid)
 
     def _apply(self, call: Call | Child, change: Change) -> None:
@@ -116,19 +116,20 @@ class CallDesk:
         if change.callback is not None:
             events = change.callback.events if before is None else before.events  # an update cannot say which
             call.progress.callback = replace(change.callback, events=events)  # who hears of the end, too
-        if not _happens(call, change):
+        if not self._happens(call, change):
             call.progress.callback = before
             raise ApiError(400, NOT_IN_PROGRESS, CANNOT_CANCEL if change.status == "canceled" else NOT_NOW)
+
+    def _happens(self, call: Call | Child, change: Change) -> bool:
+        """False: the call is in no state for it."""
+        if change.status is not None:
+            return call.cancel() if change.status == "canceled" else call.end()
+        if change.entry is not None:
+            if not call.redirect(change.entry):
+                return False
+            call = self._board.find(call.sid) or call  # a leg that was redirected is a call of its own now
+        return change.time_limit is None or call.limit(change.time_limit)
 
     def is_elsewhere(self, row: Row) -> bool:
         """Whether a call with this row, which is not here, lives on another node."""
         return row["end_time"] is None and row["node"] != self._book.node
-
-
-def _happens(call: Call | Child, change: Change) -> bool:
-    """False: the call is in no state for it."""
-    if change.status is not None:
-        return call.cancel() if change.status == "canceled" else call.end()
-    if change.entry is not None and not call.redirect(change.entry):
-        return False
-    return change.time_limit is None or call.limit(change.time_limit)
