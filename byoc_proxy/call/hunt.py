@@ -142,6 +142,10 @@ class Hunt:
             self._scope = None
             for record in self._own_attempts():
                 close_attempt(record, None, self._services.endpoint.now)
+        if self.leg is not None and progress.over:  # called off in the instant of the answer
+            self.leg.hang_up()
+            self.leg = None
+            self.outcomes.append(CallerLeft())
         if self.leg is not None:
             progress.move(Cause.ANSWERED, 200)
         elif self.cancelled:

@@ -61,7 +61,8 @@ class OutboundCall(Call):
             hunt.free(Cause.UNANSWERED)
             return False
         if leg is None:
-            routing_error(self.journal, [hunt], failure(hunt.outcomes))
+            if not hunt.cancelled:
+                routing_error(self.journal, [hunt], failure(hunt.outcomes))
             return False
         self.journal.record.call_id = leg.call_id
         self.journal.answered()

@@ -1,5 +1,7 @@
 """What may be done to a call from outside, and to a leg that it has dialled: end, cancel, redirect, limit."""
 
+import asyncio
+
 import pytest
 
 from byoc_proxy.call.switchboard import Switchboard
@@ -88,6 +90,22 @@ async def test_a_200_that_crosses_the_cancel_is_hung_up(scene: Scene) -> None:
     await there.receives("ACK")
     await there.receives("BYE")
     assert (await scene.over(1)).status == "canceled"
+
+
+async def test_a_call_that_is_cancelled_in_the_instant_of_its_answer_is_hung_up(scene: Scene) -> None:
+    scene.starts()
+    call = scene.places(PAUSE)
+    there = await scene.first.invited()
+    there.rings()
+    await scene.settled()
+    there.answers(HELD)
+    asyncio.get_running_loop().call_later(scene.network.delay, call.cancel)  # the 200 is there, and not seen
+    await there.receives("ACK")
+    await there.receives("BYE")
+    record = await scene.over(1)
+    assert (record.status, record.sip_status, "answered" in record.stages) == ("canceled", 487, False)
+    assert scene.courses() == [["queued", "initiated", "ringing", "canceled"]]
+    assert record.events == []
 
 
 async def test_an_answered_call_can_be_completed_and_not_cancelled(scene: Scene) -> None:
@@ -247,6 +265,23 @@ async def test_a_dialled_leg_that_is_cancelled_while_it_rings_is_told_to_the_scr
     assert child.cancel()
     assert child.progress.status == "canceled"
     await there.receives("CANCEL")
+    await call.hears(404)
+    assert scene.customer.asked("/next")[0].params["DialCallStatus"] == "canceled"
+    assert (await scene.over(1)).legs[0].status == "canceled"
+
+
+async def test_a_dialled_leg_that_is_cancelled_in_the_instant_of_its_answer_is_hung_up(scene: Scene) -> None:
+    scene.customer.answers("/next", "<Response><Reject/></Response>")
+    scene.starts(twiml=THEN_NEXT)
+    call = scene.caller.calls()
+    await call.hears(180)
+    there = await scene.first.invited()
+    child = board(scene).find(sids(scene)[1])
+    assert child is not None
+    there.answers()
+    asyncio.get_running_loop().call_later(scene.network.delay, child.cancel)
+    await there.receives("ACK")
+    await there.receives("BYE")
     await call.hears(404)
     assert scene.customer.asked("/next")[0].params["DialCallStatus"] == "canceled"
     assert (await scene.over(1)).legs[0].status == "canceled"
