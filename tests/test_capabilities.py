@@ -14,8 +14,12 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent
 
-# The rows that are about resources and how they are managed, with the words of the page.
+# The rows that are about resources and how they are managed, and about applications and calls of theirs, with the
+# words of the page.
 ROWS = {
+    "S3": "add Programmable Voice capabilities to those calls/numbers",
+    "S7": "one application, many uses",
+    "S8": "keeps you up and running, even if your carriers are not",
     "S13": "accounts; a wrong token; another account's trunk",
     "S16": "a singular IP address over a private connection",
     "S22": "Termination SIP Domains: create, configure, or delete",
@@ -28,6 +32,10 @@ ROWS = {
     "S32": "SIP Domains pull-down of a trunk",
     "S33": "Show Localized URIs",
     "S34": "Origination Connection Policy Destination",
+    "S35": "A Call Comes In: handler upon receipt of a SIP INVITE",
+    "S36": "Webhook, TwiML bin, function",
+    "S37": "Primary Handler Fails",
+    "S38": "Call Status Changes: from initiated, to ringing, to answered, to completed",
     "S39": "a Termination SIP Domain URI and at least one authentication scheme",
     "S40": "click that domain in the list, +",
     "S41": "SIP Domain URI Friendly Name",
@@ -79,6 +87,12 @@ ROWS = {
     "S92": "click that Friendly Name (credentials), +",
     "S93": "descriptive of the user you're authenticating",
     "S94": "enter a username, password",
+    "S96": "TwiML, the Calls resource, or an existing Conference",
+    "S97": "<Dial><Number byoc>",
+    "S98": "Calls.json with To, From, Url, Byoc and basic auth",
+    "S99": "Participants.json with From, To, Byoc",
+    "S102": "the trunk determines the authentication criteria and subsequently the URL",
+    "S103": "how data is passed to your application",
     "S104": "the curl lines with -u AccountSid:AuthToken",
     "S105": "path, form encoding, JSON casing, pagination and dates",
 }
