@@ -244,6 +244,29 @@ async def test_the_sdk_redirects_a_call_by_url_and_by_twiml(tmp_path: Path) -> N
         assert carrier.report.successful == 1, carrier.report.errors + carrier.report.messages
 
 
+async def test_the_sdk_takes_a_dialled_leg_out_of_its_conversation_into_a_script_of_its_own(tmp_path: Path) -> None:
+    sipp = Sipp(tmp_path)
+    async with (
+        sipp.uas("uas_held.xml") as first,
+        sipp.uas("uas_late_offer_held.xml", address="127.0.0.21") as second,
+        place(tmp_path, first) as there,
+    ):
+        other = await there.trunk_to(second)
+        dial = f'<Response><Dial><Number byoc="{other}">+15550199</Number></Dial></Response>'
+        call = await there.call(there.app.answers("/answered", dial))
+        await there.until_status(call.sid, "in-progress")
+        (child,) = await leg_of(there, call.sid)
+        parted = await there.change(child.sid, url=there.app.answers("/alone", WAIT), time_limit=3)
+        assert (parted.sid, parted.parent_call_sid, parted.status) == (child.sid, call.sid, "in-progress")
+        await there.until_status(call.sid, "completed")
+        await there.until_status(child.sid, "completed")
+    (asked,) = [each.params for each in there.app.asked if each.path == "/alone"]
+    assert (asked["CallSid"], asked["ParentCallSid"], asked["CallStatus"]) == (child.sid, call.sid, "in-progress")
+    for carrier in (first, second):
+        assert carrier.report is not None
+        assert carrier.report.successful == 1, carrier.report.errors + carrier.report.messages
+
+
 async def test_the_sdk_cancels_a_call_that_rings_and_the_carrier_sees_a_cancel(tmp_path: Path) -> None:
     sipp = Sipp(tmp_path)
     async with sipp.uas("uas_ringing_forever.xml") as carrier, place(tmp_path, carrier) as there:
