@@ -147,8 +147,10 @@ class Dialling:
         if uri.params["secure"] == "true":
             if params.setdefault("transport", "tls") != "tls":
                 raise CannotDial(SECURE_TRANSPORT_REQUIRED, f"secure=true needs TLS, not {params['transport']}")
-            if self._body and not _is_secure(self._body):
-                raise CannotDial(MEDIA_ENGINE_MISSING, "secure=true for a caller without SRTP needs a media engine")
+            if self._held is not None or (self._body and not _is_secure(self._body)):
+                raise CannotDial(
+                    MEDIA_ENGINE_MISSING, "secure=true without SRTP on the other leg needs a media engine"
+                )
         return SipUri(uri.host, uri.user, uri.port, params=params, password=uri.password)
 
     def _intent(

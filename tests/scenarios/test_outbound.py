@@ -138,6 +138,13 @@ async def test_a_number_in_the_script_of_a_call_on_no_trunk_needs_byoc(scene: Sc
     assert "byoc" in record.events[0].text
 
 
+async def test_srtp_cannot_be_offered_by_a_call_that_has_no_other_side_yet(scene: Scene) -> None:
+    scene.starts()
+    scene.places(PAUSE, to="sip:kate@198.51.100.2;secure=true")
+    record = await scene.over(1)
+    assert (record.status, scene.codes(), scene.second.heard) == ("failed", [12490], [])
+
+
 async def test_a_full_trunk_fails_the_call(scene: Scene) -> None:
     scene.starts("trunks: {acme-trunk: {max_calls: 1}}")
     _, there = await scene.reaches(PAUSE)
