@@ -71,20 +71,13 @@ class ExchangeBacklog:
 
 def _row(sid: str, noted: _Noted) -> Row:
     exchange = noted.exchange
-    parameters: dict[str, str | list[str]] = {}
-    for name, value in exchange.parameters:
-        before = parameters.get(name)
-        if before is None:
-            parameters[name] = plain(value)
-        else:
-            parameters[name] = [*(before if isinstance(before, list) else [before]), plain(value)]
     return {
         "sid": sid,
         "account_sid": noted.account_sid,
         "call_sid": noted.call_sid,
         "method": exchange.method,
         "url": plain(exchange.url),
-        "parameters": json.dumps(parameters),
+        "parameters": _object(exchange.parameters),
         "response_code": exchange.status,
         "duration": round(exchange.duration * 1000),
         "content_type": plain(exchange.content_type),
@@ -94,3 +87,16 @@ def _row(sid: str, noted: _Noted) -> Row:
         "date_created": int(noted.at),
         "date_updated": int(noted.at),
     }
+
+
+def _object(pairs: Sequence[tuple[str, str]]) -> str:
+    """As JSON; of a name that comes more than once, a list."""
+    told = dict(pairs)
+    if len(told) == len(pairs):
+        text = json.dumps(told)
+        if "\\u" not in text:
+            return text  # nothing in it that is not ASCII, and no NUL: as good as always
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        lists.setdefault(plain(name), []).append(plain(value))
+    return json.dumps({name: values[0] if len(values) == 1 else values for name, values in lists.items()})

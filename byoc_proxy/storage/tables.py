@@ -275,6 +275,7 @@ notices: Final = Table(
 # milliseconds; without an answer `response_code` is null and `failure` says why.
 call_events: Final = _resource(
     "call_events",
+    _sid("account_sid", nullable=False),
     _sid("call_sid", nullable=False, index=True),
     _text("method", 8),
     Column("url", Text, nullable=False),
@@ -285,6 +286,7 @@ call_events: Final = _resource(
     Column("body", Text, nullable=False),
     Column("failure_code", Integer),
     Column("failure", Text, nullable=False),
+    owned=False,  # nobody looks for them by account alone, and there are many
 )
 
 # Coded warnings and errors: of a call, or of an INVITE that never became one.

@@ -257,6 +257,7 @@ def _callbacks() -> None:
 def _events() -> None:
     _resource(
         "call_events",
+        _sid("account_sid", nullable=False),
         _sid("call_sid", nullable=False, index=True),
         _text("method", 8),
         sa.Column("url", sa.Text, nullable=False),
@@ -267,6 +268,7 @@ def _events() -> None:
         sa.Column("body", sa.Text, nullable=False),
         sa.Column("failure_code", sa.Integer),
         sa.Column("failure", sa.Text, nullable=False),
+        owned=False,
     )
 
 
