@@ -159,7 +159,8 @@ async def test_s98_s104_the_pages_line_for_calls_rings_a_carrier_and_runs_the_sc
     assert [asked.params[name] for name in told] == [
         *(made["sid"], "in-progress", "outbound-api", FROM, TO, there.trunk, MAIN),
     ]
-    assert (call.duration, call.start_time is not None) == ("0", True)
+    assert int(call.duration) < 5  # it ends as soon as it is answered, however busy the machine
+    assert call.start_time is not None
     assert int(call.queue_time) < 1000
     assert record["call_sid"] == made["sid"]
 
