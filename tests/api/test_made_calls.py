@@ -13,7 +13,9 @@ from byoc_proxy.storage.errors import StoreUnavailable
 from byoc_proxy.twiml.interpreter import Entry, ScriptRequest
 from byoc_proxy.twiml.verbs import StatusCallback
 from tests.support.api import MOST_QUEUED, NOW, TRUNKS, Installation, Reply, installed
+from tests.support.databases import Log
 from tests.support.exchange import StandIn, running
+from tests.support.postgres import Postgres
 
 pytestmark = pytest.mark.store
 
@@ -114,6 +116,33 @@ async def test_no_call_begins_for_an_account_that_is_suspended(api: Installation
     await api.acme.post(f"{path}.json", Status="suspended")
     assert told(await api.acme.post(f"{path}/Calls.json", SIP)) == (403, 20005)
     assert api.exchange.calls == {}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_locked_database_refuses_a_call_in_time_and_none_goes_out(
+    api: Installation, database_url: str
+) -> None:
+    another = await Database.open(database_url, Log())
+    async with another.recording(), asyncio.timeout(5):
+        reply = await api.acme.post(LIST, SIP)
+    await another.close()
+    assert told(reply) == (503, 20503)
+    assert (api.exchange.calls, api.exchange.gone) == ({}, [])
+    assert (await api.acme.get(LIST)).json["calls"] == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_server_that_is_gone_refuses_a_call_and_takes_the_next_when_it_is_back(
+    api: Installation, postgresql: Postgres
+) -> None:
+    await asyncio.to_thread(postgresql.stop)
+    reply = await api.acme.post(LIST, SIP)
+    await asyncio.to_thread(postgresql.start)
+    assert told(reply) == (503, 20503)
+    assert (api.exchange.calls, api.exchange.gone) == ({}, [])
+    call, _ = await made(api)
+    await asyncio.sleep(1)
+    assert [each["sid"] for each in (await api.acme.get(LIST)).json["calls"]] == [call["sid"]]
 
 
 async def test_a_node_that_stops_takes_no_call(api: Installation) -> None:
