@@ -323,6 +323,27 @@ async def test_a_call_that_is_cancelled_in_the_queue_never_rings_and_nobody_is_t
     assert waited[0] < 500 < waited[1]
 
 
+async def test_a_call_of_one_node_is_completed_by_the_api_of_another(tmp_path: Path) -> None:
+    """Both on one database; the second is asked as if there were a balancer before them."""
+    sipp = Sipp(tmp_path)
+    database = f"sqlite:///{tmp_path / 'byoc-proxy.db'}"
+    (tmp_path / "b").mkdir()
+    async with (
+        sipp.uas("uas_held.xml") as carrier,
+        place(tmp_path, carrier, quick(url=database)) as there,
+        api_daemon(tmp_path / "b", quick(url=database)) as second,
+    ):
+        call = await there.call(there.app.answers("/wait", WAIT))
+        await there.until_status(call.sid, "in-progress")
+        other = here_client(second.base, MAIN, AUTH_TOKEN)
+        ended = await asyncio.to_thread(other.calls(call.sid).update, status="completed")
+        other.http_client.session.close()
+        assert ended.sid == call.sid
+        await there.until_status(call.sid, "completed")
+    assert carrier.report is not None
+    assert carrier.report.successful == 1, carrier.report.errors + carrier.report.messages
+
+
 async def test_kill_9_amid_creates_loses_none_that_was_acknowledged(tmp_path: Path) -> None:
     """Each of them can be fetched, and has ended: `failed`, unless it was over before."""
     sipp = Sipp(tmp_path)
