@@ -10,7 +10,7 @@ from byoc_proxy.call.dialling import CannotDial
 from byoc_proxy.call.status import Cause
 from byoc_proxy.call.transfer import NOT_ALLOWED, Asked, Referral, Reports, Unfit, Wish, read_referral, read_wish
 from byoc_proxy.sip.outputs import Ended
-from byoc_proxy.sip.sdp import inactive, without_direction
+from byoc_proxy.sip.sdp import inactive, newer, without_direction
 from byoc_proxy.trunk.verdicts import FinalResponse, failure
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class Conversation:
                 replied.set_result(response)
 
         self._watch(leg, settle)
-        self.anchor.offer(leg.remote_sdp, settle)
+        self.anchor.offer(newer(leg.remote_sdp, self.anchor.local_sdp), settle)
         return await replied
 
     def _until_again(self) -> float:

@@ -22,7 +22,7 @@ from byoc_proxy.sip.outputs import (
     Replied,
     Requested,
 )
-from byoc_proxy.sip.sdp import SdpError, describe, has_plain_media
+from byoc_proxy.sip.sdp import SdpError, describe, has_plain_media, held_answer, version_after
 from byoc_proxy.sip.uas import UasSession
 from byoc_proxy.trunk.admission import ERROR_HEADER, SECURE_MEDIA_REQUIRED, SECURE_MEDIA_TEXT
 from byoc_proxy.trunk.relaying import candidates
@@ -307,9 +307,25 @@ class Leg:
             self.reply(event.transaction, 488, b"", (_NO_SRTP,))  # what began as SRTP stays SRTP
         elif self.on_request is not None:
             self.on_request(event)
+        elif self.is_ours and event.request.sdp and event.request.method in {"INVITE", "UPDATE"}:
+            self._answer_alone(event)
         else:
             # nobody is at the other end of this leg now: it may be asked again (RFC 3261 §14.2)
             self.reply(event.transaction, 491 if event.request.method == "INVITE" else 480)
+
+    def _answer_alone(self, event: Requested) -> None:
+        """An offer to a leg of ours that talks to nobody now: nothing flows. Whoever it talks to next is asked for
+        an offer, so that nothing is lost by it.
+        """
+        try:
+            held = held_answer(event.request.sdp, self.local_host, version_after(self.local_sdp))
+            lives = any(media.port for media in describe(held).media)
+        except SdpError:
+            held, lives = b"", False
+        if lives:
+            self.reply(event.transaction, 200, held)
+        else:
+            self.reply(event.transaction, 488)
 
     def _advance(self, stage: Stage) -> None:
         self.stage = max(self.stage, stage)

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 _BRACKETED: Final = re.compile(r"<([^>]+)>")
 
 
-def sdp(address: str, port: int = 4000, direction: str = "sendrecv") -> bytes:
+def sdp(address: str, port: int = 4000, direction: str = "sendrecv", version: int = 1) -> bytes:
     """A session description of one PCMU stream."""
     lines = [
         "v=0",
-        f"o=- 1 1 IN IP4 {address}",
+        f"o=- 1 {version} IN IP4 {address}",
         "s=-",
         f"c=IN IP4 {address}",
         "t=0 0",

@@ -9,6 +9,7 @@ port or format; lines of other kinds are not looked at. A bare LF ends a line as
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,7 @@ _PLAIN_RTP: Final = ("RTP/AVP", "RTP/AVPF")
 _SECURE_RTP: Final = ("RTP/SAVP", "RTP/SAVPF")
 _NOWHERE: Final = ("0.0.0.0", "::")
 _DISCARD_PORT: Final = 9
+_ORIGIN: Final = re.compile(rb"(^o=\S+ \d{1,30} )(\d{1,30})(?= )", re.MULTILINE)
 
 
 class SdpError(ValueError):
@@ -100,16 +102,28 @@ def holds(body: bytes) -> bool:
 def inactive(body: bytes) -> bytes:
     """The same description, of the same streams, with nothing flowing: its next version (RFC 3264 §8)."""
     lines: list[bytes] = []
-    for line in without_direction(body).split(b"\r\n"):
-        if line.startswith(b"o="):
-            fields = line.split(b" ")
-            if len(fields) == 6 and fields[2].isdigit():
-                fields[2] = str(int(fields[2]) + 1).encode()
-            line = b" ".join(fields)
+    for line in without_direction(newer(body, body)).split(b"\r\n"):
         if line.startswith(b"m=") and any(each.startswith(b"m=") for each in lines):
             lines.append(b"a=inactive")
         lines.append(line)
     return b"\r\n".join([*lines[:-1], b"a=inactive", lines[-1]])
+
+
+def newer(body: bytes, than: bytes) -> bytes:
+    """`body` with another version than `than` has, so that nobody takes the two for the same (RFC 3264 §8).
+
+    Far ends that come one after the other may count alike.
+    """
+    match, before = _ORIGIN.search(body), _ORIGIN.search(than)
+    if match is None or before is None or match[2] != before[2]:
+        return body
+    return b"%b%b%d%b" % (body[: match.start()], match[1], int(match[2]) + 1, body[match.end() :])
+
+
+def version_after(body: bytes) -> int:
+    """The number of the description that follows this one."""
+    match = _ORIGIN.search(body)
+    return int(match[2]) + 1 if match is not None else 1
 
 
 def without_direction(body: bytes) -> bytes:

@@ -100,19 +100,55 @@ async def test_after_a_glare_we_whose_call_id_it_is_wait_for_two_to_four_seconds
     await scene.settled()
 
 
-async def test_a_reinvite_of_alice_meanwhile_is_told_to_try_again(scene: Scene) -> None:
+async def test_a_reinvite_of_alice_that_crosses_ours_is_told_to_try_again(scene: Scene) -> None:
+    alice, bob = await asked(scene)
+    alice.reinvites(FROM_ALICE)
+    await alice.hears(491)
+    alice.responds(200, FROM_ALICE)
+    await alice.receives("ACK")
+    assert (await bob.receives("ACK")).body == FROM_ALICE
+    bob.hangs_up()
+    await alice.receives("BYE")
+    await scene.settled()
+
+
+async def test_a_reinvite_of_alice_in_the_instant_of_bobs_answer_goes_first(scene: Scene) -> None:
     scene.starts()
     _, alice = await scene.reaches(DIAL_BOB)
     bob = await scene.second.invited()
-    alice.reinvites(FROM_ALICE)  # crosses the answer of Bob
-    await alice.hears(491)
     bob.answers(FROM_BOB)
-    await alice.receives("INVITE")
+    alice.reinvites(sdp("198.51.100.1", 6010))
+    await alice.hears(200)
+    alice.acks()
+    assert (await alice.receives("INVITE")).body == FROM_BOB
+    assert scene.now >= 2.1  # as after a glare
     alice.answers(FROM_ALICE)
     await alice.receives("ACK")
     assert (await bob.receives("ACK")).body == FROM_ALICE
     bob.hangs_up()
     await alice.receives("BYE")
+    await scene.settled()
+
+
+async def test_a_leg_that_talks_to_nobody_yet_may_change_its_mind_about_its_media(scene: Scene) -> None:
+    scene.starts()
+    _, alice = await scene.reaches(DIAL_BOB)
+    bob = await scene.second.invited()
+    alice.reinvites(sdp("198.51.100.1", 6010))
+    answer = describe((await alice.hears(200)).body)
+    assert [(media.direction, media.port > 0) for media in answer.media] == [("inactive", True)]
+    alice.acks()
+    alice.reinvites(b"v=0")
+    await alice.hears(488)
+    alice.reinvites(sdp("198.51.100.1", 6010).replace(b"RTP/AVP", b"RTP/SAVP"))
+    await alice.hears(488)  # without the key of an engine there is no SRTP to say yes to
+    bob.answers(FROM_BOB)
+    await alice.receives("INVITE")
+    alice.answers(sdp("198.51.100.1", 6010))
+    await alice.receives("ACK")
+    assert (await bob.receives("ACK")).body == sdp("198.51.100.1", 6010)
+    alice.hangs_up()
+    await bob.receives("BYE")
     await scene.settled()
 
 
@@ -255,7 +291,7 @@ async def test_a_second_dial_asks_the_next_callee_for_an_offer_too(scene: Scene)
     assert carol.invite.uri_text == "sip:carol@198.51.100.2"
     assert carol.invite.body == b""
     carol.answers(sdp("198.51.100.2", 7002))
-    assert (await alice.receives("INVITE")).body == sdp("198.51.100.2", 7002)
+    assert (await alice.receives("INVITE")).body == sdp("198.51.100.2", 7002, version=2)  # Bob's was the first
     alice.answers(FROM_ALICE)
     await alice.receives("ACK")
     assert (await carol.receives("ACK")).body == FROM_ALICE

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from byoc_proxy.sip.sdp import Media, SdpError, describe, held_answer, held_offer, is_hold, is_secure
+from byoc_proxy.sip.sdp import (
+    Media,
+    SdpError,
+    describe,
+    held_answer,
+    held_offer,
+    inactive,
+    is_hold,
+    is_secure,
+    newer,
+)
 
 KEY = bytes(range(30))
 
@@ -268,3 +278,32 @@ class TestHeldAnswer:
             assert asked.port or not told.port
             assert told.port in (0, 9)
             assert not told.port or told.direction == "inactive"
+
+
+@pytest.mark.parametrize(
+    ("body", "than", "version"),
+    [
+        (b"v=0\r\no=- 7 1 IN IP4 a\r\n", b"v=0\r\no=x 1 1 IN IP4 b\r\n", b"o=- 7 2 IN IP4 a"),
+        (b"v=0\r\no=- 7 1 IN IP4 a\r\n", b"v=0\r\no=x 1 2 IN IP4 b\r\n", b"o=- 7 1 IN IP4 a"),
+        (b"v=0\r\no=- 7 one IN IP4 a\r\n", b"v=0\r\no=x 1 1 IN IP4 b\r\n", b"o=- 7 one IN IP4 a"),
+        (b"v=0\r\no=- 7 1 IN IP4 a\r\n", b"", b"o=- 7 1 IN IP4 a"),
+        (b"", b"v=0\r\no=- 7 1 IN IP4 a\r\n", b""),
+    ],
+)
+def test_a_description_is_told_from_the_one_before_it_by_its_version(
+    body: bytes, than: bytes, version: bytes
+) -> None:
+    assert newer(body, than) == (b"v=0\r\n" + version + b"\r\n" if body else b"")
+
+
+def test_a_description_on_hold_is_the_next_version_of_the_same_streams() -> None:
+    body = (
+        b"v=0\r\no=- 7 8 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
+        b"m=audio 4000 RTP/AVP 0\r\na=sendrecv\r\nm=video 4002 RTP/AVP 96\r\na=recvonly\r\n"
+    )
+    held = describe(inactive(body))
+    assert [(each.kind, each.port, each.direction) for each in held.media] == [
+        ("audio", 4000, "inactive"),
+        ("video", 4002, "inactive"),
+    ]
+    assert b"o=- 7 9 IN IP4 192.0.2.9\r\n" in inactive(body)
