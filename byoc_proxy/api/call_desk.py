@@ -87,14 +87,16 @@ class CallDesk:
             record = self._board.draft(new)
             with stored():
                 row = await self._book.settle(record)
+            call = None
             try:
-                return row, self._board.place(new, record)
-            except NotTaken:
-                self._book.withdraw(record.call_sid)
-                raise
+                call = self._board.place(new, record)
+            finally:
+                if call is None:
+                    self._book.withdraw(record.call_sid)
         except NotTaken as reason:
             text = f"No new call is taken now: {reason}"
             raise ApiError(503, UNAVAILABLE, text, headers={"Retry-After": RETRY_AFTER}) from reason
+        return row, call
 
     def change(self, ask: Ask) -> Row | None:
         """The row of a live call as it is after the change; None: this node has no such call."""
