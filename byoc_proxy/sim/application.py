@@ -27,10 +27,11 @@ _NOWHERE: Final = "<Response><Reject/></Response>"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What a call hears at `/voice` and, after a `<Dial>` with an action, at `/next`."""
+    """What a call hears at `/voice`, at `/next` after a `<Dial>` with an action, at `/refer` after a REFER."""
 
     first: str
     after: str = _NOWHERE
+    referred: str = _NOWHERE
     delay: float = 0.0
     fault: str = ""  # refused, closed, 500, nonsense, never
 
@@ -60,7 +61,7 @@ class Application:
             await asyncio.sleep(script.delay)
         if script.fault and place.netloc.startswith("app."):
             return await _fail(script.fault)
-        body = script.after if place.path == "/next" else script.first
+        body = {"/next": script.after, "/refer": script.referred}.get(place.path, script.first)
         places = self._places.setdefault(number, {})
         body = body.replace(_PLACE, f"{places.setdefault(fields['CallSid'][0], len(places)):02d}")
         self.hears_of(body)
@@ -93,7 +94,10 @@ async def _fail(fault: str) -> HttpResponse:
 
 def draw_script(chance: Random, number: str) -> Script:
     """The script of the call to `number`; the numbers that it dials begin with that one."""
-    first = draw_dial(chance, f"{number}{_PLACE}1", ' action="/next"' if chance.random() < 0.2 else "")
+    more = ' action="/next"' if chance.random() < 0.2 else ""
+    if chance.random() < 0.3:
+        more += ' referUrl="/refer"'
+    first = draw_dial(chance, f"{number}{_PLACE}1", more)
     after = draw_dial(chance, f"{number}{_PLACE}5")  # without action, or it would be asked for ever
     kind = chance.random()
     if kind < 0.70:
@@ -104,7 +108,8 @@ def draw_script(chance: Random, number: str) -> Script:
         document = f"<Response>{chance.choice(_OTHERS)}{first}</Response>"
     fault = chance.choice(["refused", "closed", "500", "nonsense", "never"]) if chance.random() < 0.06 else ""
     delay = chance.choice([0.0, 0.0, 0.0, 0.05, 0.4, 2.0, 9.0])
-    return Script(document, f"<Response>{after}</Response>", delay, fault)
+    referred = draw_dial(chance, f"{number}{_PLACE}7")
+    return Script(document, f"<Response>{after}</Response>", f"<Response>{referred}</Response>", delay, fault)
 
 
 _OTHERS: Final = (
@@ -113,12 +118,14 @@ _OTHERS: Final = (
     "<Hangup/>",
     '<Pause length="2"/>',
     "<Say>hello</Say>",
+    '<Refer action="/next"><Sip>sip:desk@desk.example</Sip></Refer>',
+    "<Refer><Sip>sip:desk@desk.example</Sip></Refer>",
     '<Redirect method="POST">/next</Redirect>',
     "",
 )
 
 
-def draw_dial(chance: Random, number: str, action: str = "") -> str:
+def draw_dial(chance: Random, number: str, more: str = "") -> str:
     """A `<Dial>` of one to three nouns, whose numbers are `number` and a digit."""
     count = chance.choice([1, 1, 1, 1, 2, 3])
     nouns = [_noun(chance, f"{number}{index}") for index in range(count)]
@@ -128,7 +135,7 @@ def draw_dial(chance: Random, number: str, action: str = "") -> str:
         "sequential": chance.choice(["true", "false"]),
     }
     text = " ".join(f'{name}="{value}"' for name, value in attributes.items())
-    return f"<Dial {text}{action}>{''.join(nouns)}</Dial>"
+    return f"<Dial {text}{more}>{''.join(nouns)}</Dial>"
 
 
 def _noun(chance: Random, number: str) -> str:

@@ -151,6 +151,8 @@ def _deeds(chance: Random, hangs_up: float) -> tuple[Deed, ...]:
     deeds: list[Deed] = []
     while chance.random() < 0.35:
         deeds.append(Deed(_moment(chance), chance.choice(_MID_CALL)))
+    if chance.random() < 0.15:
+        deeds.append(Deed(_moment(chance), "REFER"))
     if chance.random() < hangs_up:
         deeds.append(Deed(_moment(chance), "hang up"))
     return tuple(deeds)

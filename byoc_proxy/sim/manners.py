@@ -13,6 +13,7 @@ Verb = Literal[
     "UPDATE",
     "OPTIONS",
     "MESSAGE",
+    "REFER",
     "repeat",
     "vanish",
     "restart",

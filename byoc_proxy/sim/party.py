@@ -171,8 +171,19 @@ class Party:
                 self.acknowledged(request)
             case "INVITE":
                 self._reinvited(request)
+            case "REFER" if self.stand is Stand.TALKING and self.manners.request == 200:
+                self.say(request, 202)
+                self._reports()
             case _:
                 self.say(request, self.manners.request if self.stand is not Stand.OVER else 481)
+
+    def _reports(self) -> None:
+        """What comes of a REFER of theirs, and then this end leaves or not (RFC 3515 §2.4.4)."""
+        for status, state in ((100, "active"), (200, "terminated")):
+            headers = ["Event: refer", f"Subscription-State: {state}", "Content-Type: message/sipfrag"]
+            self.ask("NOTIFY", f"SIP/2.0 {status} Told\r\n".encode(), headers)
+        if self._cseq % 2:
+            self.hang_up()
 
     def _reinvited(self, request: Request) -> None:
         if not request.to_tag:
@@ -272,6 +283,8 @@ class Party:
                 self.ask("UPDATE", self.sdp())
             case "OPTIONS":
                 self.ask("OPTIONS")
+            case "REFER":
+                self.ask("REFER", headers=["Refer-To: <sip:+1@desk.example>"])
             case "INFO" | "MESSAGE":
                 self.ask(verb, b"Signal=1", ["Content-Type: text/plain"])
 
