@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.support.api_daemon import AUTH_TOKEN, MAIN, ApiDaemon, api_daemon
@@ -33,6 +34,17 @@ async def is_let_in(sipp: Sipp, api: ApiDaemon, app: VoiceApp, callee: Uas) -> N
     assert [attempt["outcome"] for attempt in record["attempts"]] == ["answered"]
     assert record["attempts"][0]["address"] == f"UDP {callee.address[0]}:{callee.address[1]}"
     assert app.asked[0].params["AccountSid"] == record["account_sid"]
+    await is_over(api, f"/2010-04-01/Accounts/{record['account_sid']}/Calls/{record['call_sid']}.json")
+
+
+async def is_over(api: ApiDaemon, call: str) -> None:
+    """The API knows, too, that a call has ended, and lets its domain go."""
+    async with httpx2.AsyncClient(base_url=api.base, auth=(MAIN, AUTH_TOKEN)) as http:
+        for _ in range(100):
+            if (await http.get(call)).json()["status"] == "completed":
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError(f"{call} is not over after five seconds")
 
 
 async def is_refused(sipp: Sipp, api: ApiDaemon, status: int) -> None:
