@@ -212,3 +212,14 @@ async def test_a_refer_url_cannot_name_a_function_of_the_configuration(scene: Sc
     call = scene.caller.calls()
     await call.hears(180)
     assert ((await call.hears(500)).headers.get("x-byoc-error") or "").startswith("11100 ")
+
+
+async def test_the_application_may_be_asked_with_get(scene: Scene) -> None:
+    document = REFERRED.replace("<Dial ", "<Dial referMethod='GET' ")
+    call, there = await talking(scene, "<Response><Hangup/></Response>", document=document)
+    there.requests("REFER", headers=["Refer-To: <tel:+1-415-555-0100>"])
+    await there.hears(202, "REFER")
+    await call.receives("BYE")
+    (asked,) = scene.customer.asked("/refer")
+    assert (asked.method, asked.params["step"]) == ("GET", "1")
+    assert asked.params["ReferTransferTarget"] == "tel:+1-415-555-0100"
