@@ -49,7 +49,7 @@ class Tally:
             f"{self.seeds} seeds, {self.calls} calls, {self.messages} messages: "
             f"{self.seconds / 3600:.1f} virtual hours in {real:.1f} s"
         )
-        yield "calls that came in: " + ", ".join(f"{count} {name}" for name, count in self.outcomes.most_common())
+        yield "calls: " + ", ".join(f"{count} {name}" for name, count in self.outcomes.most_common())
         yield f"{sum(self.checks.values())} checks:"
         yield from (f"  {count:>9}  {name}" for name, count in self.checks.items())
         yield f"{len(self.failed)} seeds failed" if self.failed else "every rule was kept"
