@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Redial = Callable[[str, Leg, bytes, Callable[[Response], None]], Hunt]
 
 MAX_GLARES: Final = 5
+NOT_AT_ONCE: Final = 0.05  # seconds: a script that ends there says BYE, and needs no hold before it
 LONGEST_JOIN: Final = 40.0  # seconds: more than a far end needs to lose its patience, or its dialog, with us
 
 
@@ -92,9 +93,8 @@ class Conversation:
         if self._referral is not None or not self.joined or self.other.ending is not None:
             return False
         self._part()
-        for leg in (self.anchor, self.other):
-            if leg.local_sdp:
-                leg.offer(inactive(leg.local_sdp), lambda _: None)  # they hear each other no more
+        for leg in (self.anchor, self.other):  # they are to hear each other no more
+            asyncio.get_running_loop().call_later(NOT_AT_ONCE, _hold, leg)
         self._released = True
         self._news.set()
         return True
@@ -293,3 +293,9 @@ class Conversation:
         self.other = leg
         self._connect()
         return FinalResponse(200, "OK")
+
+
+def _hold(leg: Leg) -> None:
+    """Nothing flows on a leg that is up and talks to nobody."""
+    if leg.ending is None and leg.on_request is None and leg.local_sdp:
+        leg.offer(inactive(leg.local_sdp), lambda _: None)

@@ -379,6 +379,18 @@ async def test_a_parted_leg_may_dial_somebody_else(scene: Scene) -> None:
     assert len(scene.records) == 2
 
 
+async def test_a_parent_whose_script_is_over_is_not_put_on_hold_before_its_bye(scene: Scene) -> None:
+    scene.starts()
+    call, there = await scene.talking()
+    child = board(scene).find(sids(scene)[1])
+    assert child is not None
+    assert child.redirect(HANGUP)
+    for leg in (call, there):
+        await leg.receives("BYE")
+    await scene.sleeps(1)
+    assert (scene.caller.heard.count("INVITE"), scene.first.heard.count("INVITE")) == (0, 1)
+
+
 async def test_the_parent_of_a_parted_leg_goes_on_with_its_script(scene: Scene) -> None:
     scene.customer.answers("/next", TO_CAROL)
     call, there, _ = await parted_then(scene)
