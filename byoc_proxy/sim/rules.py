@@ -126,7 +126,7 @@ class InPolicy(OfInvites):
                 self._redirects.setdefault(invite.hunt, set()).add(contact.host)
 
     def invited(self, invite: Invite) -> None:
-        if not invite.initial:
+        if not invite.initial or invite.hunt in self.watch.misled:
             return
         policy = self._policies.get(dialled(invite.hunt), "")
         address, named = invite.peer[0], self._named.get(invite.hunt)

@@ -102,7 +102,9 @@ class Rule:
 
 @dataclass(slots=True)
 class Watch:
-    """`strays` are the Call-IDs of hostile and corrupted bytes: of them only is asked that the proxy survives."""
+    """`strays` are the Call-IDs of hostile and corrupted bytes: of them only is asked that the proxy survives. What
+    such bytes answered was a hunt of `misled`: where it goes next may be their doing.
+    """
 
     read: Reader
     now: Callable[[], float]
@@ -110,6 +112,7 @@ class Watch:
     violations: list[Violation] = field(default_factory=list)
     invites: dict[str, Invite] = field(default_factory=dict)  # by branch
     strays: set[str] = field(default_factory=set)
+    misled: set[str] = field(default_factory=set)
     messages: int = 0
     cut_at: float = -1.0  # when a connection last broke
 
@@ -153,7 +156,11 @@ class Watch:
 
     def corrupted(self, *versions: bytes) -> None:
         """These bytes were and are of a call that nothing more is asked of."""
-        self.strays.update(message.call_id for data in versions if (message := self.read(data)) is not None)
+        for message in filter(None, map(self.read, versions)):
+            self.strays.add(message.call_id)
+            invite = self.invites.get(message.branch)
+            if invite is not None:
+                self.misled.add(invite.hunt)
 
     def over(self) -> None:
         """Everything is quiet."""
