@@ -20,8 +20,8 @@ from byoc_proxy.trunk.verdicts import FinalResponse, NoProgress, Outcome, Silenc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from byoc_proxy.call.hunt import Quarry
     from byoc_proxy.call.journal import Journal
+    from byoc_proxy.call.quarry import Quarry
     from byoc_proxy.call.services import Services
     from byoc_proxy.sip.flow import Flow
     from byoc_proxy.sip.locate import Hop

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from byoc_proxy.call.hunt import Quarry
 from byoc_proxy.call.intent import CallIntent
+from byoc_proxy.call.quarry import Quarry
 from byoc_proxy.sip.digest_client import Credentials
 from byoc_proxy.sip.locate import by_priority_then_weight
 from byoc_proxy.sip.sdp import SdpError, describe, is_secure

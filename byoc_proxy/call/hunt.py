@@ -7,7 +7,7 @@ any point leaves nothing ringing: the leg in hand is told to hang up, and the pr
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from byoc_proxy.call.attempt import Attempt
@@ -32,61 +32,23 @@ from byoc_proxy.trunk.verdicts import (
     judge,
 )
 
-RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
-ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
-FALLBACK_ROUTING: Final = 32401  # BYOC trunk routing failure, failover to another way
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from byoc_proxy.call.intent import CallIntent
     from byoc_proxy.call.journal import Journal
     from byoc_proxy.call.leg import Leg
     from byoc_proxy.call.lines import Line
     from byoc_proxy.call.progress import Progress
+    from byoc_proxy.call.quarry import Quarry
     from byoc_proxy.call.services import Services
-    from byoc_proxy.sip.digest_client import Credentials
     from byoc_proxy.sip.locate import Hop
     from byoc_proxy.sip.message import Response
-    from byoc_proxy.trunk.model import ByocTrunk, ConnectionPolicy, ConnectionPolicyTarget
-    from byoc_proxy.trunk.relaying import Border
+    from byoc_proxy.trunk.model import ConnectionPolicyTarget
 
 
-@dataclass(slots=True)
-class Quarry:
-    """Who is to be reached: the leg's CallSid, what it says, where it may go, and under which policy.
-
-    `credentials` are for a far end that asks: those of a `<Sip>` noun, or else of the policy. `border` decides
-    what it may hear of the other leg later on. `fallback`: the same by the trunk's other policy, for when none of
-    these destinations could place the call.
-    """
-
-    call_sid: str
-    intent: CallIntent
-    destinations: Sequence[Destination]
-    policy: ConnectionPolicy
-    trunk: ByocTrunk | None = None
-    credentials: Credentials | None = None
-    border: Border | None = None
-    fallback: Quarry | None = None
-
-    @property
-    def is_fallback(self) -> bool:
-        """Whether it goes another way than the trunk's own policy."""
-        return self.trunk is not None and self.policy.sid != self.trunk.connection_policy_sid
-
-    @property
-    def trunk_sid(self) -> str | None:
-        """The trunk that the call leaves on; a `<Sip>` noun leaves on none."""
-        return self.trunk.sid if self.trunk is not None else None
-
-    @property
-    def called(self) -> str:
-        """The number; where no trunk has numbers, the URI without password and headers."""
-        if self.trunk is not None:
-            return self.intent.number
-        uri = self.destinations[0].uri
-        return str(uri.with_user(uri.user).without_headers())
+RING_BUFFER: Final = 5.0  # the public API rings five seconds longer than `timeout` says
+ROUTING_FAILED: Final = 32400  # BYOC trunk routing failure
+FALLBACK_ROUTING: Final = 32401  # BYOC trunk routing failure, failover to another way
 
 
 class Hunt:
