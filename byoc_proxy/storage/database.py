@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util.concurrency import await_only, in_greenlet
 
-from byoc_proxy.storage.errors import UnsureCommit, UnusableDatabase
+from byoc_proxy.storage.errors import StoreUnavailable, UnsureCommit, UnusableDatabase
 from byoc_proxy.storage.migrate import migrate, newest, version
 from byoc_proxy.storage.refusals import refusals
 from byoc_proxy.storage.tables import revision
@@ -45,6 +45,7 @@ class Database:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self.name = _name(engine.url)
+        self._turn = asyncio.Lock()  # SQLite has room for one writer, and lets the others try again now and then
 
     @classmethod
     async def open(cls, url: str, log: Any) -> Database:
@@ -120,12 +121,29 @@ class Database:
 
     @asynccontextmanager
     async def _locked(self) -> AsyncIterator[AsyncConnection]:
-        with refusals(self.name):
-            async with self.engine.connect() as connection:
-                await connection.execution_options(**{_WRITING: True})
-                await connection.begin()
-                yield connection
-                await self._commit(connection)
+        async with self._in_turn():
+            with refusals(self.name):
+                async with self.engine.connect() as connection:
+                    await connection.execution_options(**{_WRITING: True})
+                    await connection.begin()
+                    yield connection
+                    await self._commit(connection)
+
+    @asynccontextmanager
+    async def _in_turn(self) -> AsyncIterator[None]:
+        """On a file of SQLite's the writers of this process go one by one, in the order in which they came."""
+        if not self.is_sqlite:
+            yield
+            return
+        try:
+            async with asyncio.timeout(LOCK_WAIT):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise StoreUnavailable(f"{self.name}: too many writers wait; nothing was changed") from error
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def _commit(self, connection: AsyncConnection) -> None:
         try:

@@ -98,6 +98,8 @@ async def measure(rate: float, calls: int, database: str | None, directory: Path
         running(command, places.core, directory / "proxy.log", API) as session,
         aiohttp.ClientSession(headers={"Authorization": aiohttp.encode_basic_auth(ACCOUNT, TOKEN)}) as http,
     ):
+        await place(http, calls)  # a process pays for its first request
+        await all_over(http)
         cpu, begun = session.cpu_seconds(), time.monotonic()
         async with asyncio.TaskGroup() as group:
             asked = []

@@ -86,6 +86,33 @@ async def test_a_file_that_another_process_is_making_is_waited_for(tmp_path: Pat
     await (await opening).close()
 
 
+async def test_writers_of_one_process_take_turns_on_a_file(tmp_path: Path) -> None:
+    """SQLite would have each of them try again now and then: some at once, others not within two seconds."""
+    database = await Database.open(f"sqlite:///{tmp_path}/new.db", Log())
+    order: list[int] = []
+
+    async def write(number: int) -> None:
+        async with database.recording() as connection:
+            await connection.execute(text("UPDATE revision SET number = number"))
+            await asyncio.sleep(0.01)
+            order.append(number)
+
+    await asyncio.gather(*map(write, range(100)))
+    await database.close()
+    assert order == list(range(100))
+
+
+async def test_a_writer_waits_no_longer_than_two_seconds_for_its_turn(tmp_path: Path) -> None:
+    database = await Database.open(f"sqlite:///{tmp_path}/new.db", Log())
+    async with database.recording():
+        with pytest.raises(StoreUnavailable, match="too many writers wait; nothing was changed"):
+            async with database.writing():
+                raise AssertionError("there are two writers")
+    async with database.writing():
+        pass  # whoever gave up has left the queue
+    await database.close()
+
+
 async def test_a_migration_that_fails_leaves_nothing_behind(new_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def half_way(connection: Connection) -> None:
         migrate(connection)
