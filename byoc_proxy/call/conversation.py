@@ -99,6 +99,11 @@ class Conversation:
         self._news.set()
         return True
 
+    def break_off(self) -> None:
+        """Its call goes on without it, or is over: whom it has not released is let down."""
+        if not self._released:
+            self.other.hang_up()
+
     async def _talk(self, time_limit: float, ring_timeout: float) -> Parting | None:
         try:
             async with asyncio.timeout(time_limit):
@@ -233,8 +238,9 @@ class Conversation:
         asked = read_wish(event.request) if self._redial is None else read_referral(event.request)
         if isinstance(asked, Unfit):
             asker.reply(event.transaction, asked.status, b"", (("Warning", f'399 proxy "{asked.reason}"'),))
-        elif self._referral is not None:
-            asker.reply(event.transaction, 500, b"", (("Retry-After", "5"),))  # one at a time
+        elif self._referral is not None or not self.joined:
+            # one at a time, and none before the two have been brought together
+            asker.reply(event.transaction, 500, b"", (("Retry-After", "5"),))
         else:
             asker.reply(event.transaction, 202)
             reports = Reports(asker, event.request.cseq[0] if asker in self._askers else None)

@@ -56,6 +56,8 @@ class DialRun:
             return await self._run()
         except asyncio.CancelledError:
             self.left_off = self._left_off()
+            if self._talk is not None:
+                self._talk.break_off()  # no hunt has found a caller who has handed over, and waits
             raise
         finally:
             for hunt in self.hunts:

@@ -130,6 +130,21 @@ async def test_a_reinvite_of_alice_in_the_instant_of_bobs_answer_goes_first(scen
     await scene.settled()
 
 
+async def test_a_refer_before_the_two_are_together_has_to_wait(scene: Scene) -> None:
+    alice, bob = await asked(scene, DIAL_BOB.replace("<Dial>", '<Dial referUrl="http://app.example.test/refer">'))
+    alice.refuses(491)
+    await alice.receives("ACK")
+    alice.requests("REFER", headers=["Refer-To: <sip:+14158675310@198.51.100.1>"])
+    assert (await alice.hears(500, "REFER")).headers.get("retry-after") == "5"
+    await alice.receives("INVITE")
+    alice.answers(FROM_ALICE)
+    await alice.receives("ACK")
+    assert (await bob.receives("ACK")).body == FROM_ALICE
+    bob.hangs_up()
+    await alice.receives("BYE")
+    await scene.settled()
+
+
 async def test_a_leg_that_talks_to_nobody_yet_may_change_its_mind_about_its_media(scene: Scene) -> None:
     scene.starts()
     _, alice = await scene.reaches(DIAL_BOB)

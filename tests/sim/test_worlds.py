@@ -30,6 +30,7 @@ FOUND = {
     81: "a repeated INVITE with wrong credentials counted as another wrong answer",
     143: "an INVITE with a control character in its Via left its transaction behind",
     668: "the BYE of a second branch had the CSeq of its PRACK",
+    34259: "a REFER before the two were together left its sender talking to nobody for ever",
     895: "an INVITE refused with 503 after its digest passed got 407 when it was repeated",
 }
 
